@@ -1,0 +1,1 @@
+"""Evaluation: scorers over a run, with intervals, and the report."""

@@ -1,0 +1,1 @@
+"""Models: rendering, loading in 4 bit, adapters, and the engine that answers."""

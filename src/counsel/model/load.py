@@ -1,0 +1,108 @@
+"""Loading a base: 4-bit NF4 with double quantisation, on a GPU or on the CPU, and its adapter."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from counsel.errors import CounselError
+from counsel.model.render import resolve
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def be_quiet() -> None:
+    """Keep the libraries underneath from calling home or chattering; call before they are imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRL_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+
+
+def device() -> torch.device:
+    """The GPU when there is one, else the CPU."""
+    import torch
+
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def best_precision() -> Precision:
+    """bf16 on a GPU that has it, fp16 on an older GPU, fp32 on a CPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def dtype_of(precision: Precision) -> torch.dtype:
+    """The torch type of a precision."""
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def load_base(base: str, precision: Precision | None = None, four_bit: bool = True) -> PreTrainedModel:
+    """A base model on this machine's device, frozen.
+
+    Args:
+        base: ``counsel-tiny``, a directory, or a hub id.
+        precision: of everything that is not 4-bit, and of the computing; None for the device's best.
+        four_bit: NF4 with double quantisation (QLoRA); otherwise the weights keep ``precision``.
+
+    Raises:
+        CounselError: when there is no such base, or the machine's memory is too small.
+    """
+    be_quiet()
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = dtype_of(precision or best_precision())
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            resolve(base), dtype=dtype, device_map={"": device()}, quantization_config=nf4 if four_bit else None
+        )
+    except torch.cuda.OutOfMemoryError as e:
+        raise CounselError(
+            "the base does not fit into the GPU's memory", where=base, fix="use a smaller base or another GPU"
+        ) from e
+    except (OSError, ValueError, KeyError, RuntimeError) as e:
+        raise CounselError(
+            f"the base could not be loaded: {str(e).splitlines()[0]}",
+            where=base,
+            fix="give a directory with a causal language model, a hub id that this machine can reach, or counsel-tiny",
+        ) from e
+    model.requires_grad_(False)
+    model.eval()
+    return model
+
+
+def load_tuned(base: str, adapter: Path, precision: Precision | None = None) -> PeftModel:
+    """The base in 4 bit with a trained adapter on it.
+
+    Raises:
+        CounselError: when the adapter cannot be read.
+    """
+    model = load_base(base, precision)
+    from peft import PeftModel
+
+    try:
+        tuned = PeftModel.from_pretrained(model, str(adapter))
+    except (OSError, ValueError, KeyError, RuntimeError) as e:
+        raise CounselError(
+            f"the adapter could not be loaded: {str(e).splitlines()[0]}", where=adapter, fix="train it again"
+        ) from e
+    tuned.eval()
+    return tuned

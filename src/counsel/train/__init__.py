@@ -1,0 +1,1 @@
+"""Training: the SFT trainer, its recipes, and what keeps a run safe."""
