@@ -84,9 +84,21 @@ def load_base(base: str, precision: Precision | None = None, four_bit: bool = Tr
             where=base,
             fix="give a directory with a causal language model, a hub id that this machine can reach, or counsel-tiny",
         ) from e
+    _keep_weights_as_they_are(model)
     model.requires_grad_(False)
     model.eval()
     return model
+
+
+def _keep_weights_as_they_are(model: PreTrainedModel) -> None:
+    """Stop bitsandbytes from repacking a 4-bit layer at its first evaluation on a CPU with AVX512-BF16.
+
+    Repacking rounds the block scales to bf16 for good, so a valid loss in mid-run would change the base
+    that training goes on with, and results would depend on the processor.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def load_tuned(base: str, adapter: Path, precision: Precision | None = None) -> PeftModel:

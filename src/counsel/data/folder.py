@@ -1,0 +1,103 @@
+"""A directory that appears whole or not at all: built beside its place, then renamed into it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from counsel.errors import CounselError
+
+MADE = "audit.json"
+"""The file by which a prepared directory is known."""
+
+
+@contextmanager
+def building(out: Path, overwrite: bool) -> Iterator[Path]:
+    """A new empty directory; at the end of the block it stands at ``out``, after an error nothing does.
+
+    Args:
+        out: where the result shall stand.
+        overwrite: whether an earlier result there may be replaced.
+
+    Raises:
+        CounselError: when ``out`` is taken, cannot be written, or another process is making it.
+    """
+    out = Path(os.path.abspath(out))
+    part, old = out.with_name(out.name + ".partial"), out.with_name(out.name + ".old")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(out.with_name(f".{out.name}.lock"), out):
+            if old.exists() and not out.exists():  # killed between the two renames of an overwrite
+                os.rename(old, out)
+            _refuse(out, overwrite)
+            _remove(part)
+            part.mkdir()
+            try:
+                yield part
+                _sync(part)
+                if out.exists():
+                    _remove(old)
+                    os.rename(out, old)
+                os.rename(part, out)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as e:
+        raise _unwritable(e, out) from e
+
+
+def _refuse(out: Path, overwrite: bool) -> None:
+    if not os.path.lexists(out) or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / MADE).is_file():
+        raise CounselError("there is something else here already", where=out, fix="choose another --out")
+    if not overwrite:
+        raise CounselError(
+            "prepared data stands here already", where=out, fix="add --overwrite, or choose another --out"
+        )
+
+
+@contextmanager
+def _lock(path: Path, out: Path) -> Iterator[None]:
+    with open(path, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            raise CounselError(
+                "another process is preparing this directory", where=out, fix="wait for it, or choose another --out"
+            ) from e
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    # Without this a power cut soon after the rename could leave the new name on empty files.
+    for path in [*folder.rglob("*"), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _unwritable(error: OSError, out: Path) -> CounselError:
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        fix = "free some space (the work needs about twice the size of the input) and run it again"
+    else:
+        fix = "choose a directory that you may write to"
+    return CounselError(f"could not write: {reason}", where=out, fix=fix)

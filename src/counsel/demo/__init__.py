@@ -1,0 +1,1 @@
+"""The demonstration: every command of the main job, one after the other."""

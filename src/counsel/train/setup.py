@@ -1,0 +1,165 @@
+"""Everything one training process needs, put together: model, rows, trainer, callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peft import get_peft_model
+from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerBase, set_seed
+from trl import SFTConfig
+
+from counsel.data.prepared import Prepared
+from counsel.model.adapter import ALL_LINEAR, ATTENTION, lora_config
+from counsel.model.bound import frozen_parameters, share_of_bound
+from counsel.model.load import Precision, best_precision, device, load_base
+from counsel.model.render import Renderer
+from counsel.records import Run
+from counsel.train.progress import Recorder, peak_memory_gib
+from counsel.train.rows import Rows, make_rows
+from counsel.train.schedule import Schedule
+from counsel.train.settings import TrainSettings
+from counsel.train.trainer import CounselTrainer
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One training process."""
+
+    trainer: CounselTrainer
+    schedule: Schedule
+    recorder: Recorder
+    rows: Rows
+    valid: Rows
+    precision: Precision
+
+    def load_best(self, run: Run) -> None:
+        """Give the model the weights of the best checkpoint, by valid loss."""
+        from peft import set_peft_model_state_dict
+
+        best = self.trainer.state.best_global_step
+        place = run.checkpoints / f"checkpoint-{best}" / "adapter_model.safetensors"
+        if best and best != self.trainer.state.global_step and place.is_file():
+            set_peft_model_state_dict(self.trainer.model, load_file(str(place)))
+
+    def summary(self) -> dict[str, Any]:
+        """What ``results/training.json`` records."""
+        state, speed = self.trainer.state, self.recorder.speed
+        losses = [e["loss"] for e in state.log_history if "loss" in e and e["epoch"] > state.epoch - 1]
+        trained = sum(p.numel() for p in self.trainer.model.parameters() if p.requires_grad)
+        share = self.recorder.share_of_bound
+        return {
+            "steps": state.global_step,
+            "epochs": round(state.epoch, 4),
+            "train_rows": len(self.rows),
+            "dropped_rows": self.rows.dropped,
+            "examples_cut_share": self.rows.cut / (len(self.rows) + self.rows.dropped),
+            "ends_lost_share": self.rows.ends_lost / len(self.rows),
+            "trained_tokens": self.rows.trained_tokens,
+            "valid_rows": len(self.valid),
+            "train_loss": sum(losses) / len(losses) if losses else None,
+            "best_step": state.best_global_step,
+            "best_valid_loss": state.best_metric,
+            "seconds": round(self.recorder.seconds, 1),
+            "steps_per_s": speed.steps_per_s,
+            "tokens_per_s": speed.tokens_per_s,
+            "peak_memory_gib": peak_memory_gib(),
+            "bound_share": share(speed.tokens_per_s) if share and speed.tokens_per_s else None,
+            "parameters": frozen_parameters(self.trainer.model),
+            "trainable_parameters": trained,
+            "precision": self.precision,
+            "device": str(device()),
+            "stopped": "early" if self.schedule.stopped_early else "completed",
+        }
+
+
+def choose_precision(settings: TrainSettings, say: Say) -> Precision:
+    """The number format to compute in; says so when it cannot be the one asked for."""
+    if settings.precision == "auto":
+        return best_precision()
+    if settings.precision == "fp16" and device().type == "cpu":
+        say("fp16 needs a GPU; this CPU computes in fp32 instead")
+        return "fp32"
+    return settings.precision
+
+
+def training_rows(settings: TrainSettings, data: Prepared, renderer: Renderer, say: Say) -> tuple[Rows, Rows]:
+    """The rows to train on and those of the valid loss; says what the cut costs."""
+    rows = make_rows(data.train(), renderer, settings.max_length, str(data.path / "train.jsonl"))
+    say(f"{len(rows):,} conversations, {rows.trained_tokens:,} trained tokens of {rows.tokens:,}")
+    if rows.cut:
+        say(
+            f"cut at {settings.max_length} tokens: {rows.cut:,} conversations lose text, {rows.ends_lost:,} their end; "
+            f"{rows.dropped:,} are left out, having no trained token"
+        )
+    valid = data.valid()
+    if not valid:
+        say("valid.jsonl is empty: no valid loss, no best checkpoint, no early stop")
+        return rows, Rows([], [], [], 0, 0, 0)
+    return rows, make_rows(valid, renderer, settings.max_length, str(data.path / "valid.jsonl"))
+
+
+def sft_config(settings: TrainSettings, precision: Precision, output: Path, num_steps: int) -> SFTConfig:
+    """TRL's settings for these settings."""
+    return SFTConfig(
+        output_dir=str(output),
+        per_device_train_batch_size=settings.rows,
+        per_device_eval_batch_size=max(settings.rows, 8),
+        gradient_accumulation_steps=settings.accumulate,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type={"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule),
+        warmup_steps=round(settings.warmup_share * num_steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch",
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        gradient_checkpointing=settings.checkpointing,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        seed=settings.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        eval_strategy="no",
+        report_to=[] if settings.log_to == "none" else [settings.log_to],
+        disable_tqdm=True,
+        use_cpu=device().type == "cpu",
+        dataloader_pin_memory=device().type != "cpu",
+    )
+
+
+def set_up(settings: TrainSettings, rows: Rows, valid: Rows, tokenizer: PreTrainedTokenizerBase, run: Run, say: Say) -> Session:
+    """Load the base, attach a fresh adapter, and make the trainer."""
+    precision = choose_precision(settings, say)
+    say(f"loading {settings.base}{' in 4-bit NF4' if settings.four_bit else ''}, computing in {precision}")
+    base = load_base(settings.base, precision, settings.four_bit)
+    set_seed(settings.seed)
+    targets = ATTENTION if settings.targets == "attention" else ALL_LINEAR
+    model = get_peft_model(base, lora_config(settings.rank, settings.alpha, settings.dropout, targets))
+    per_epoch = -(-len(rows) // (settings.rows * settings.accumulate))
+    num_steps = settings.max_steps or round(per_epoch * settings.epochs)
+    schedule = Schedule(per_epoch, settings.valid_steps, settings.save_steps, settings.patience, bool(len(valid)))
+    spent = max((m["seconds"] for m in run.metrics() if "seconds" in m), default=0.0)
+    recorder = Recorder(run, say, spent, share_of_bound(model))
+    trainer = CounselTrainer(
+        model,
+        tokenizer,
+        sft_config(settings, precision, run.checkpoints, num_steps),
+        rows,
+        valid,
+        settings.max_length if settings.padding == "max-length" else None,
+        [schedule, recorder],
+    )
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    return Session(trainer, schedule, recorder, rows, valid, precision)

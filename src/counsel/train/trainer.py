@@ -1,0 +1,187 @@
+"""TRL's SFT trainer, made safe: fp32 adapters, whole checkpoints, a token-weighted valid loss, named rows.
+
+What it changes, in one place each:
+- the adapter's masters stay fp32 (TRL makes them bf16, on which fp16's gradient scaler crashes);
+- a checkpoint is written beside its place and renamed into it, so a killed run leaves none half-written;
+- the valid loss is the mean over trained tokens, not the mean of batch means;
+- a batch knows its rows, so that an error can name them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from trl import SFTConfig, SFTTrainer
+
+from counsel.errors import CheckFailed
+from counsel.records import unwritable
+from counsel.train.rows import Rows
+
+KEPT_CHECKPOINTS = 2
+
+
+class Collator:
+    """Pads rows on the right.
+
+    Args:
+        pad_id: the padding token.
+        width: pad every batch to this many tokens; None for the longest row of each batch.
+    """
+
+    def __init__(self, pad_id: int, width: int | None = None) -> None:
+        self.pad_id, self.width = pad_id, width
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Tensors ``input_ids``, ``attention_mask``, ``labels`` (rows, tokens) and ``row`` (rows)."""
+        width = self.width or max(len(r["input_ids"]) for r in rows)
+
+        def padded(values: list[list[int]], filler: int) -> torch.Tensor:
+            return torch.tensor([v + [filler] * (width - len(v)) for v in values])
+
+        ids = [r["input_ids"] for r in rows]
+        return {
+            "input_ids": padded(ids, self.pad_id),
+            "attention_mask": padded([[1] * len(v) for v in ids], 0),
+            "labels": padded([r["labels"] for r in rows], -100),
+            "row": torch.tensor([r["row"] for r in rows]),
+        }
+
+
+class CounselTrainer(SFTTrainer):  # type: ignore[misc]
+    """The trainer of ``counsel train``.
+
+    Args:
+        model: a PEFT model.
+        tokenizer: of its base.
+        config: TRL's settings; ``output_dir`` is where checkpoints go.
+        rows: to train on.
+        valid: rows of the valid loss; may be empty.
+        padding: the width every batch is padded to, or None.
+        callbacks: of the Hugging Face trainer.
+    """
+
+    def __init__(
+        self,
+        model: PeftModel,
+        tokenizer: Any,
+        config: SFTConfig,
+        rows: Rows,
+        valid: Rows,
+        padding: int | None,
+        callbacks: list[Any],
+    ) -> None:
+        masters = {n: p.detach().to(torch.float32).clone() for n, p in model.named_parameters() if p.requires_grad}
+        self.rows, self.valid = rows, valid
+        super().__init__(
+            model=model,
+            args=config,
+            train_dataset=Dataset.from_dict(rows.columns()),
+            processing_class=tokenizer,
+            data_collator=Collator(tokenizer.pad_token_id, padding),
+            callbacks=callbacks,
+        )
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                parameter.data = masters[name]
+        vocabulary = model.config.get_text_config().vocab_size
+        self.exploded = 3 * math.log(vocabulary)  # three times worse than guessing evenly
+        self.batch_rows: list[int] = []
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+        """The micro-batches of one optimizer step; remembers which rows they hold."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self.batch_rows = [row for batch in batches for row in batch.pop("row").tolist()]
+        return batches, items
+
+    def batch_names(self) -> list[str]:
+        """The conversations of the optimizer step under way."""
+        return [self.rows.names[row] for row in self.batch_rows]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Stop a run that has gone wrong before its next checkpoint, then log."""
+        loss, norm = logs.get("loss", 0.0), logs.get("grad_norm", 0.0)
+        lost = not math.isfinite(loss) or loss > self.exploded
+        # With fp16 a step of infinite gradients is normal: the scaler leaves it out and tries a smaller scale.
+        lost = lost or (not math.isfinite(norm) and not self.args.fp16)
+        if lost:
+            raise CheckFailed(
+                f"training went wrong at step {self.state.global_step}: loss {loss:.3g}, gradient norm {norm:.3g}, "
+                f"on the conversations {', '.join(self.batch_names())}",
+                where=self.args.output_dir,
+                fix="look at these conversations, or lower --learning-rate; the last good checkpoint is kept",
+            )
+        super().log(logs, start_time)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """The valid loss: mean cross-entropy over the trained tokens of every valid row."""
+        model, was_training = self.model, self.model.training
+        model.eval()
+        total, tokens = 0.0, 0
+        order = sorted(range(len(self.valid)), key=lambda i: len(self.valid.ids[i]))
+        columns = self.valid.columns()
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for at in range(0, len(order), self.args.per_device_eval_batch_size):
+                chosen = order[at : at + self.args.per_device_eval_batch_size]
+                batch = self.data_collator([{k: v[i] for k, v in columns.items()} for i in chosen])
+                batch.pop("row")
+                outputs = model(**self._prepare_inputs(batch), use_cache=False, fused_lm_head=True)
+                total -= float(outputs.log_probs.double().sum())
+                tokens += int(outputs.label_mask.sum())
+        metrics = {"eval_loss": total / tokens, "eval_tokens": float(tokens)}
+        self._metrics["eval"].clear()
+        if self.state.best_metric is None or metrics["eval_loss"] < self.state.best_metric:
+            self.state.best_metric, self.state.best_global_step = metrics["eval_loss"], self.state.global_step
+        self.log(dict(metrics))
+        model.train(was_training)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write ``checkpoint-N`` whole: adapter, optimizer, scheduler, scaler, RNG and data position."""
+        home = Path(self.args.output_dir)
+        place, part = home / f"checkpoint-{self.state.global_step}", home / f".part-{self.state.global_step}"
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            self.save_model(str(part), _internal_call=True)
+            self._save_optimizer_and_scheduler(str(part))
+            self._save_scaler(str(part))
+            self._save_rng_state(str(part))
+            self.state.save_to_json(str(part / "trainer_state.json"))
+            _sync(part)
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(part, place)
+        except Exception as e:  # safetensors and torch have their own errors for a full disk
+            shutil.rmtree(part, ignore_errors=True)
+            raise unwritable(place, e if isinstance(e, OSError) else OSError(str(e).splitlines()[0])) from e
+        self._prune(home)
+
+    def _prune(self, home: Path) -> None:
+        """Keep the newest checkpoints and the best."""
+        best = home / f"checkpoint-{self.state.best_global_step}"
+        for old in checkpoints(home)[:-KEPT_CHECKPOINTS]:
+            if old != best:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def checkpoints(home: Path) -> list[Path]:
+    """The whole checkpoints in a directory, oldest first."""
+    found = (p for p in home.glob("checkpoint-*") if (p / "trainer_state.json").is_file())
+    return sorted(found, key=lambda p: int(p.name.split("-")[1]))
+
+
+def _sync(directory: Path) -> None:
+    """Have the disk hold every file of a directory before it gets its name."""
+    for path in (*directory.iterdir(), directory):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
