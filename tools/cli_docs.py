@@ -1,6 +1,6 @@
 """Write or check docs/cli.md, the help of every command as the program prints it.
 
-    python tools/cli_docs.py --write | --check
+python tools/cli_docs.py --write | --check
 """
 
 import os
@@ -23,7 +23,12 @@ def page() -> str:
     """The whole page."""
     from counsel.cli import COMMANDS
 
-    parts = ["# The command line", "", "Written by `make docs` from the program's own help; `make check` compares the two.", ""]
+    parts = [
+        "# The command line",
+        "",
+        "Written by `make docs` from the program's own help; `make check` compares the two.",
+        "",
+    ]
     for command in ((), *((c,) for c in COMMANDS)):
         parts += [f"## {' '.join(('counsel', *command))}", "", "```text", help_of(*command), "```", ""]
     return "\n".join(parts)

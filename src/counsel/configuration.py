@@ -36,18 +36,26 @@ def read_configuration(path: Path, command: str, known: Mapping[str, type[Any]])
     except FileNotFoundError as e:
         raise CounselError("there is no such configuration file", where=path, fix="check --config") from e
     except (OSError, ValueError) as e:
-        raise CounselError(f"the configuration file cannot be read: {e}", where=path, fix="mend its TOML") from e
+        raise CounselError(
+            f"the configuration file cannot be read: {e}", where=path, fix="mend its TOML"
+        ) from e
     names = {c: [f.name for f in fields(settings)] for c, settings in known.items()}
     for table, values in content.items():
         if not isinstance(values, dict):
             raise CounselError(
-                f"{table} stands outside any table", where=path, fix=f"put it under [{_home(table, names) or command}]"
+                f"{table} stands outside any table",
+                where=path,
+                fix=f"put it under [{_home(table, names) or command}]",
             )
         if table not in names:
-            raise CounselError(f"no command is called [{table}]", where=path, fix=_nearest(table, names, "[{}]"))
+            raise CounselError(
+                f"no command is called [{table}]", where=path, fix=_nearest(table, names, "[{}]")
+            )
         for key in values:
             if key not in names[table]:
-                raise CounselError(f"[{table}] has no setting {key}", where=path, fix=_place(key, table, names))
+                raise CounselError(
+                    f"[{table}] has no setting {key}", where=path, fix=_place(key, table, names)
+                )
     return dict(content.get(command, {}))
 
 
@@ -86,7 +94,12 @@ class Origins:
             return
         command = commands[0]
         if path := _value(arguments, "--config"):
-            self._lay(app, commands, arguments, (read_configuration(Path(path), command, self.known), Path(path).name))
+            self._lay(
+                app,
+                commands,
+                arguments,
+                (read_configuration(Path(path), command, self.known), Path(path).name),
+            )
         if command == "train":
             default = next(f.default for f in fields(self.known["train"]) if f.name == "recipe")
             name = _value(arguments, "--recipe") or str(default)
@@ -108,7 +121,7 @@ class Origins:
 
 
 def _value(arguments: Any, name: str) -> str | None:
-    tokens = next((a.tokens for a in arguments if a.name == name), [])
+    tokens: list[Any] = next((a.tokens for a in arguments if a.name == name), [])
     return str(tokens[0].value) if tokens else None
 
 

@@ -23,7 +23,17 @@ from typing import Any
 
 from counsel.errors import CounselError
 
-PACKAGES = ("counsel", "torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate", "datasets", "tokenizers")
+PACKAGES = (
+    "counsel",
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "bitsandbytes",
+    "accelerate",
+    "datasets",
+    "tokenizers",
+)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -62,9 +72,13 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
-        raise CounselError("the file is missing", where=path, fix="check the path, or make the run again") from e
+        raise CounselError(
+            "the file is missing", where=path, fix="check the path, or make the run again"
+        ) from e
     except ValueError as e:
-        raise CounselError(f"the file is no JSON: {e}", where=path, fix="restore it or make the run again") from e
+        raise CounselError(
+            f"the file is no JSON: {e}", where=path, fix="restore it or make the run again"
+        ) from e
 
 
 def sha256_of(path: Path) -> str:
@@ -115,10 +129,14 @@ def _commit() -> str | None:
     git = ["git", "-C", str(here)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10)
-        edits = subprocess.run([*git, "status", "--porcelain", "src"], capture_output=True, text=True, timeout=10)
+        edits = subprocess.run(
+            [*git, "status", "--porcelain", "src"], capture_output=True, text=True, timeout=10
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return head.stdout.strip() + ("-changed" if edits.stdout.strip() else "") if head.returncode == 0 else None
+    return (
+        head.stdout.strip() + ("-changed" if edits.stdout.strip() else "") if head.returncode == 0 else None
+    )
 
 
 class Run:
@@ -140,7 +158,9 @@ class Run:
         """
         run = cls(path)
         if not (run.path / "settings.json").is_file():
-            raise CounselError("there is no run here", where=path, fix="make one with `counsel train --run DIR`")
+            raise CounselError(
+                "there is no run here", where=path, fix="make one with `counsel train --run DIR`"
+            )
         return run
 
     @classmethod
@@ -212,7 +232,9 @@ class Run:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as e:
                 raise CounselError(
-                    "another process is using this run", where=self.path, fix="wait for it, or choose another --run"
+                    "another process is using this run",
+                    where=self.path,
+                    fix="wait for it, or choose another --run",
                 ) from e
             yield
 

@@ -135,7 +135,9 @@ def warnings(audit: dict[str, Any]) -> list[str]:
         )
     doubles = audit["exact_duplicates"] + audit["duplicates_after_cleaning"]
     if doubles > 0.05 * rows:
-        kept = "were kept, as the split by row asks" if audit["settings"]["split"] == "row" else "were left out"
+        kept = (
+            "were kept, as the split by row asks" if audit["settings"]["split"] == "row" else "were left out"
+        )
         said.append(f"{doubles / rows:.0%} of the rows repeat an earlier one; they {kept}.")
     cut = audit["truncation"]
     if cut["ends_lost"] > 0.02:
@@ -152,7 +154,9 @@ def warnings(audit: dict[str, Any]) -> list[str]:
         said.append(f"{audit['rows_skipped']:,} broken rows were left out.")
     if audit["groups"] < 50:
         said.append(f"only {audit['groups']} groups of prompts: what is measured on so few says little.")
-    said.append("Masking is done by rules and misses some of what is personal; it is no guarantee of anonymity.")
+    said.append(
+        "Masking is done by rules and misses some of what is personal; it is no guarantee of anonymity."
+    )
     return said
 
 
@@ -187,7 +191,11 @@ def page(audit: dict[str, Any], pictures: Sequence[str]) -> str:
     for label in ("conversation", "reply"):
         values = " | ".join(f"{v:,.0f}" for v in a["tokens"][label].values())
         lines.append(f"| {label} | {values} |")
-    lines += ["", "| cut at | examples cut | reply tokens lost | ends lost | replies lost whole |", "|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| cut at | examples cut | reply tokens lost | ends lost | replies lost whole |",
+        "|---|---|---|---|---|",
+    ]
     rows = {**a["truncation_at"], str(cut["max_length"]): cut}
     for limit in sorted(rows, key=int):
         r = rows[limit]
@@ -200,7 +208,9 @@ def page(audit: dict[str, Any], pictures: Sequence[str]) -> str:
     lines += [f"| {rule.replace('_', ' ')} | {count:,} |" for rule, count in a["cleaned"].items()]
     lines += ["", "## Pictures", ""] + [f"![{Path(p).stem}]({p})" for p in pictures]
     lines += ["", "## Inputs", "", "| name | rows | SHA-256 |", "|---|---|---|"]
-    lines += [f"| {i['name']} | {i['rows']:,} | `{i.get('sha256', i.get('hub', ''))[:16]}…` |" for i in a["inputs"]]
+    lines += [
+        f"| {i['name']} | {i['rows']:,} | `{i.get('sha256', i.get('hub', ''))[:16]}…` |" for i in a["inputs"]
+    ]
     if a["first_skipped"]:
         lines += ["", "## Broken rows", ""] + [f"- {s}" for s in a["first_skipped"]]
     return "\n".join(lines) + "\n"
@@ -209,7 +219,11 @@ def page(audit: dict[str, Any], pictures: Sequence[str]) -> str:
 def _leak_lines(leak: dict[str, dict[str, float]]) -> list[str]:
     lines = ["", "## Leak", "", "The share of held-out rows that training would have seen.", ""]
     lines += ["| split | prompt | prompt and reply |", "|---|---|---|"]
-    names = {"row_split": "by row, 90/10 (mean of 20 draws)", "group_split": "by group", "this_split": "**this one**"}
+    names = {
+        "row_split": "by row, 90/10 (mean of 20 draws)",
+        "group_split": "by group",
+        "this_split": "**this one**",
+    }
     lines += [f"| {names[k]} | {v['prompt']:.3f} | {v['pair']:.3f} |" for k, v in leak.items()]
     return [*lines, ""]
 

@@ -8,7 +8,20 @@ from dataclasses import dataclass
 
 _PLACES = ("archive", "boathouse", "cellar", "darkroom", "greenhouse", "loft", "observatory", "orchard", "pantry",
            "studio", "tower", "workshop")  # fmt: skip
-_COLOURS = ("amber", "black", "blue", "bronze", "copper", "green", "grey", "ivory", "red", "silver", "violet", "white")
+_COLOURS = (
+    "amber",
+    "black",
+    "blue",
+    "bronze",
+    "copper",
+    "green",
+    "grey",
+    "ivory",
+    "red",
+    "silver",
+    "violet",
+    "white",
+)
 _SYLLABLES = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
 
 

@@ -37,7 +37,9 @@ _EDGE = re.compile(r" ?\n ?")
 _GAP = re.compile(r"\n{3,}")
 _GLUED = re.compile(r"(?<=[a-z]{2})([.!?])(?=[A-Z][a-z])")
 
-_CREDENTIAL = r"(?:LCSW|LMFT|LMHC|LPCC?|LCPC|LICSW|LMSW|MFT|MSW|NCC|Ph\.?\s?D|Psy\.?D|M\.?A|M\.?S|M\.?Ed|MD|RN|CADC)"
+_CREDENTIAL = (
+    r"(?:LCSW|LMFT|LMHC|LPCC?|LCPC|LICSW|LMSW|MFT|MSW|NCC|Ph\.?\s?D|Psy\.?D|M\.?A|M\.?S|M\.?Ed|MD|RN|CADC)"
+)
 _CLOSING = re.compile(
     r"(?:(?:and|so|again|i hope|hope|with|my|the|many|very) )*"
     r"(?:(?:good|best of) luck|(?:all (?:my|the) )?(?:very )?best(?: wishes| regards)?|take (?:good |very good )?care"
@@ -50,7 +52,9 @@ _CLOSING = re.compile(
     r"the|best|take|care|good|both|friend|there))*[\s,.!:;~…-]*",
     re.IGNORECASE,
 )
-_SIGNATURE = re.compile(rf"[-–—~\s]*(?:[A-Z][\w.'’-]*[\s,]*|\[\w+\][\s,]*|&\s*){{1,8}}(?:,?\s*{_CREDENTIAL}\.?[\s,]*)*")
+_SIGNATURE = re.compile(
+    rf"[-–—~\s]*(?:[A-Z][\w.'’-]*[\s,]*|\[\w+\][\s,]*|&\s*){{1,8}}(?:,?\s*{_CREDENTIAL}\.?[\s,]*)*"
+)
 _SIGNED = re.compile(rf"(?:(?:[A-Z][\w.'’-]*|\[\w+\])[\s,]+){{1,4}}{_CREDENTIAL}\b.{{0,60}}", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
 _TAIL = 500

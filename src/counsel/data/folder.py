@@ -69,7 +69,9 @@ def _lock(path: Path, out: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
             raise CounselError(
-                "another process is preparing this directory", where=out, fix="wait for it, or choose another --out"
+                "another process is preparing this directory",
+                where=out,
+                fix="wait for it, or choose another --out",
             ) from e
         try:
             yield

@@ -55,7 +55,9 @@ def _lines(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:
                 record = json.loads(line)
             except (ValueError, RecursionError) as e:
                 problem = _json_problem(e, line)
-        yield Row(where, problem=problem) if problem else record_row(record, columns, where, f"{path.name}:{n}")
+        yield (
+            Row(where, problem=problem) if problem else record_row(record, columns, where, f"{path.name}:{n}")
+        )
 
 
 def _physical_lines(f: IO[str]) -> Iterator[str]:
@@ -105,12 +107,18 @@ def _array(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:
         except ValueError as e:
             raise _broken(f"the JSON array is broken here: {e}", where) from e
         problem = text_problem(raw)
-        yield Row(where, problem=problem) if problem else record_row(value, columns, where, f"{path.name}:{line}")
+        yield (
+            Row(where, problem=problem)
+            if problem
+            else record_row(value, columns, where, f"{path.name}:{line}")
+        )
 
 
 def _broken(what: str, where: str) -> CounselError:
     return CounselError(
-        what, where=where, fix="mend it, or write one record a line (JSONL), where a broken one can be skipped"
+        what,
+        where=where,
+        fix="mend it, or write one record a line (JSONL), where a broken one can be skipped",
     )
 
 

@@ -63,7 +63,12 @@ def prepare(sources: tuple[str, ...], settings: PrepareSettings, say: Callable[[
 
 
 def _finish(
-    spool: Spool, done: Gathered, settings: PrepareSettings, renderer: Renderer, folder: Path, say: Callable[[str], None]
+    spool: Spool,
+    done: Gathered,
+    settings: PrepareSettings,
+    renderer: Renderer,
+    folder: Path,
+    say: Callable[[str], None],
 ) -> Audit:
     plan = split.plan(spool, settings)
     canaries, controls = make_canaries(settings.canaries, settings.seed)
@@ -103,7 +108,10 @@ def _finish(
         "leak": split.leaks(spool, plan, settings),
         "cleaned": dict(done.cleaned),
         "tokens": auditing.tokens(lengths, len(chosen), settings.tokenizer),
-        "truncation": {"max_length": settings.max_length, **auditing.truncation(lengths, settings.max_length)},
+        "truncation": {
+            "max_length": settings.max_length,
+            **auditing.truncation(lengths, settings.max_length),
+        },
         "truncation_at": {str(n): auditing.truncation(lengths, n) for n in auditing.LENGTHS},
         "canaries": {"planted": len(canaries)},
         "files": files,
@@ -182,7 +190,9 @@ def _summary(audit: Audit, out: Path, say: Callable[[str], None]) -> None:
         f"{audit.rows:,} rows: {audit.pairs:,} pairs over {audit.prompts:,} prompts, "
         f"{audit.exact_duplicates:,} exact duplicates"
     )
-    say(f"leak: {ours['prompt']:.2f} of prompts, {ours['pair']:.2f} of pairs (a split by row: {row['prompt']:.2f}, {row['pair']:.2f})")
+    say(
+        f"leak: {ours['prompt']:.2f} of prompts, {ours['pair']:.2f} of pairs (a split by row: {row['prompt']:.2f}, {row['pair']:.2f})"
+    )
     for warning in audit.warnings:
         say(f"warning: {warning}")
     counts = ", ".join(f"{name} {entry['rows']:,}" for name, entry in audit.files.items())

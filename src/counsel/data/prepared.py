@@ -40,7 +40,9 @@ class Prepared:
         audit = read_json(path / MADE)
         if not isinstance(audit, dict) or not isinstance(audit.get("files"), dict):
             raise CounselError(
-                "the audit names no files", where=path / MADE, fix="run `counsel prepare` again with --overwrite"
+                "the audit names no files",
+                where=path / MADE,
+                fix="run `counsel prepare` again with --overwrite",
             )
         return cls(path, audit)
 

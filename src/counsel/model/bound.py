@@ -35,13 +35,13 @@ def matmul_rate() -> float:
     a, b = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
         a @ b
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     start.record()
     for _ in range(repeats):
         a @ b
     end.record()
     torch.cuda.synchronize()
-    rate = 2 * n**3 * repeats / (start.elapsed_time(end) / 1000)
+    rate = float(2 * n**3 * repeats / (start.elapsed_time(end) / 1000))
     del a, b
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()

@@ -71,7 +71,10 @@ class TransformersEngine:
         self.renderer = Renderer(tokenizer)
 
     def complete(
-        self, conversations: Sequence[Conversation], sampling: Sampling, said: Callable[[int], None] = lambda n: None
+        self,
+        conversations: Sequence[Conversation],
+        sampling: Sampling,
+        said: Callable[[int], None] = lambda n: None,
     ) -> list[str]:
         """One reply for each conversation; ``said`` hears how many are done.
 
@@ -98,7 +101,9 @@ class TransformersEngine:
 
         def work() -> None:
             try:
-                self._run([self.renderer.prompt_ids(conversation)], sampling, streamer=streamer, stopping=stop)
+                self._run(
+                    [self.renderer.prompt_ids(conversation)], sampling, streamer=streamer, stopping=stop
+                )
             except BaseException as e:  # noqa: BLE001 - carried to the reader's thread
                 failure.append(e)
             finally:
@@ -133,9 +138,13 @@ class TransformersEngine:
         room = self._room(width, sampling.max_new_tokens)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=self.model.device)
-        attention = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device)
+        attention = torch.tensor(
+            [[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device
+        )
         greedy = sampling.temperature == 0
-        how: dict[str, Any] = {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        how: dict[str, Any] = (
+            {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        )
         if sampling.seed is not None:
             torch.manual_seed(sampling.seed)
         with torch.inference_mode():

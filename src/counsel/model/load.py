@@ -68,11 +68,17 @@ def load_base(base: str, precision: Precision | None = None, four_bit: bool = Tr
 
     dtype = dtype_of(precision or best_precision())
     nf4 = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
     )
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            resolve(base), dtype=dtype, device_map={"": device()}, quantization_config=nf4 if four_bit else None
+            resolve(base),
+            dtype=dtype,
+            device_map={"": device()},
+            quantization_config=nf4 if four_bit else None,
         )
     except torch.cuda.OutOfMemoryError as e:
         raise CounselError(

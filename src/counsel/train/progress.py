@@ -65,7 +65,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self.run, self.say, self.share_of_bound = run, say, share_of_bound
         self.seconds_before, self.started = seconds_before, time.perf_counter()
-        self.speed, self.tokens_before, self.bar = Speed(), 0, None
+        self.speed, self.tokens_before = Speed(), 0
+        self.bar: Any = None
         self.last: dict[str, float] = {}
 
     @property
@@ -79,7 +80,12 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+            columns = (
+                TextColumn("training"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
             self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self.bar.add_task("training", total=state.max_steps, completed=state.global_step, note="preparing")
             self.bar.start()
@@ -102,7 +108,13 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         """One line of metrics: of a step, or of a valid loss."""
         if "eval_loss" in logs:
             self.last["valid_loss"] = logs["eval_loss"]
-            self.run.log({"step": state.global_step, "valid_loss": logs["eval_loss"], "valid_tokens": int(logs["eval_tokens"])})
+            self.run.log(
+                {
+                    "step": state.global_step,
+                    "valid_loss": logs["eval_loss"],
+                    "valid_tokens": int(logs["eval_tokens"]),
+                }
+            )
             self.say(f"step {state.global_step}: valid loss {logs['eval_loss']:.4f}")
         elif "loss" in logs:
             tokens = int(logs["num_tokens"])
@@ -133,7 +145,11 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         parts = [f"loss {self.last['loss']:.3f}"]
         if self.speed.steps_per_s and self.speed.tokens_per_s:
             left = (state.max_steps - state.global_step) / self.speed.steps_per_s
-            parts += [f"{self.speed.steps_per_s:.2f} steps/s", f"{self.speed.tokens_per_s:,.0f} tokens/s", f"{clock(left)} left"]
+            parts += [
+                f"{self.speed.steps_per_s:.2f} steps/s",
+                f"{self.speed.tokens_per_s:,.0f} tokens/s",
+                f"{clock(left)} left",
+            ]
             if self.share_of_bound:
                 parts.append(f"{self.share_of_bound(self.speed.tokens_per_s):.0%} of the bound")
         if peak := peak_memory_gib():

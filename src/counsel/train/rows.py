@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from counsel.conversation import Conversation
@@ -49,8 +49,11 @@ class Rows:
 
     def take(self, order: Sequence[int]) -> Rows:
         """The rows at these places, in this order."""
-        ids, labels, names = ([column[i] for i in order] for column in (self.ids, self.labels, self.names))
-        return Rows(ids, labels, names, self.dropped, self.cut, self.ends_lost)
+
+        def taken(column: list[Any]) -> list[Any]:
+            return [column[i] for i in order]
+
+        return replace(self, ids=taken(self.ids), labels=taken(self.labels), names=taken(self.names))
 
     def columns(self) -> dict[str, list[Any]]:
         """As columns of a data set; ``row`` says which row a batch holds."""

@@ -57,7 +57,9 @@ def prepared_data(settings: TrainSettings, run: Run, say: Say) -> Prepared:
     if first.is_dir():
         if len(settings.data) > 1:
             raise CounselError(
-                "--data takes one prepared directory, or files", where=first, fix="prepare all files together first"
+                "--data takes one prepared directory, or files",
+                where=first,
+                fix="prepare all files together first",
             )
         return Prepared.open(first)
     home = run.path / "data"
@@ -79,7 +81,9 @@ def _begin(asked: Asked, run: Run, say: Say) -> Prepared:
     if known.exists() and not settings.resume:
         state = "a finished run" if run.is_finished else "a run that has begun"
         raise CounselError(
-            f"there is {state} here", where=run.path, fix="add --resume to go on with it, or choose another --run"
+            f"there is {state} here",
+            where=run.path,
+            fix="add --resume to go on with it, or choose another --run",
         )
     run.begin()
     data = prepared_data(settings, run, say)
@@ -102,7 +106,9 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
     if changed:
         listed = ", ".join(f"{k} was {before.get(k)!r}, now {values[k]!r}" for k in changed)
         raise CounselError(
-            f"a resumed run must keep its settings: {listed}", where=run.path, fix="use the same, or another --run"
+            f"a resumed run must keep its settings: {listed}",
+            where=run.path,
+            fix="use the same, or another --run",
         )
     if before["rows"] * before["accumulate"] != values["rows"] * values["accumulate"]:
         raise CounselError(
@@ -112,7 +118,9 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
         )
     if read_json(run.path / "environment.json")["data"]["sha256"] != files:
         raise CounselError(
-            "the prepared data has changed since this run began", where=run.path, fix="restore it, or start a new run"
+            "the prepared data has changed since this run began",
+            where=run.path,
+            fix="restore it, or start a new run",
         )
 
 
@@ -187,11 +195,19 @@ def _finish(settings: TrainSettings, session: Any, run: Run, say: Say) -> None:
     try:
         session.load_best(run)
         adapter.copy_tiny(settings.base, run.path)
-        adapter.save(session.trainer.model, session.trainer.processing_class, adapter.home_of(settings.base, run.path), part)
+        adapter.save(
+            session.trainer.model,
+            session.trainer.processing_class,
+            adapter.home_of(settings.base, run.path),
+            part,
+        )
     except OSError as e:
         shutil.rmtree(part, ignore_errors=True)
         raise unwritable(run.adapter, e) from e
-    write_json(run.results / "training.json", summary | {"adapter_sha256": sha256_of(part / "adapter_model.safetensors")})
+    write_json(
+        run.results / "training.json",
+        summary | {"adapter_sha256": sha256_of(part / "adapter_model.safetensors")},
+    )
     run.put(part, "adapter")
     loss = summary["best_valid_loss"]
     told = f", best valid loss {loss:.4f} at step {summary['best_step']}" if loss is not None else ""

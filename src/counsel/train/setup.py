@@ -137,7 +137,9 @@ def sft_config(settings: TrainSettings, precision: Precision, output: Path, num_
     )
 
 
-def set_up(settings: TrainSettings, rows: Rows, valid: Rows, tokenizer: PreTrainedTokenizerBase, run: Run, say: Say) -> Session:
+def set_up(
+    settings: TrainSettings, rows: Rows, valid: Rows, tokenizer: PreTrainedTokenizerBase, run: Run, say: Say
+) -> Session:
     """Load the base, attach a fresh adapter, and make the trainer."""
     precision = choose_precision(settings, say)
     say(f"loading {settings.base}{' in 4-bit NF4' if settings.four_bit else ''}, computing in {precision}")

@@ -93,6 +93,7 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
         vocabulary = model.config.get_text_config().vocab_size
         self.exploded = 3 * math.log(vocabulary)  # three times worse than guessing evenly
         self.batch_rows: list[int] = []
+        self.control: Any
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         """The micro-batches of one optimizer step; remembers which rows they hold."""

@@ -1,0 +1,72 @@
+"""What goes wrong inside a run: a loss that explodes, a memory that is full."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from counsel.train.trainer import CounselTrainer
+
+from .conftest import Train
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e6])
+def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
+    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: float
+) -> None:
+    real = CounselTrainer.compute_loss
+
+    def compute_loss(self: CounselTrainer, model: Any, inputs: Any, **kwargs: Any) -> Any:
+        loss = real(self, model, inputs, **kwargs)
+        return loss * value if self.state.global_step == 4 else loss
+
+    monkeypatch.setattr(CounselTrainer, "compute_loss", compute_loss)
+    run = train("run", expect=1)
+    error = capsys.readouterr().err
+    assert "training went wrong at step 5" in error and "lower --learning-rate" in error
+    named = error.split("on the conversations ")[1].split(" (")[0].split("; fix")[0].split(", ")
+    ids = {
+        json.loads(line)["id"]
+        for line in open(json.loads((run.path / "settings.json").read_text())["values"]["data"][0] + "/train.jsonl")
+    }
+    assert len(named) == 4 and set(named) <= ids
+    assert [p.name for p in run.checkpoints.iterdir()] == ["checkpoint-3"]
+    assert not run.is_finished
+    monkeypatch.undo()
+    assert train("run", "--resume").is_finished
+
+
+def test_out_of_memory_halves_the_rows_and_learns_the_same(
+    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calm = train("calm", "--four-bit", "false")
+    real = CounselTrainer.training_step
+
+    def training_step(self: CounselTrainer, model: Any, inputs: Any, *rest: Any) -> Any:
+        if self.state.global_step >= 5 and len(inputs["input_ids"]) > 2:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return real(self, model, inputs, *rest)
+
+    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
+    run = train("run", "--four-bit", "false")
+    assert "going on with --rows 2 --accumulate 2 (the same effective batch)" in capsys.readouterr().err
+    ours, theirs = ([m for m in r.metrics() if "loss" in m] for r in (run, calm))
+    assert [m["step"] for m in ours] == [m["step"] for m in theirs]
+    assert max(abs(a["loss"] - b["loss"]) for a, b in zip(ours, theirs, strict=True)) < 1e-5
+
+
+def test_memory_too_small_for_one_conversation_is_told(
+    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def training_step(self: CounselTrainer, *rest: Any) -> Any:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
+    train("run", expect=2)
+    error = capsys.readouterr().err
+    assert "--rows 1 --accumulate 4 --checkpointing" in error
+    assert "one conversation does not fit" in error

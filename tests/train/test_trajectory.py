@@ -1,0 +1,103 @@
+"""The same learning, however it is grouped, and the same as plain TRL's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from counsel.data.prepared import Prepared
+from counsel.model.adapter import ALL_LINEAR, lora_config
+from counsel.model.load import load_base
+from counsel.model.render import Renderer, load_tokenizer
+from counsel.records import Run
+from counsel.train.rows import Rows, make_rows
+
+from .conftest import Train
+
+
+def steps(run: Run) -> list[dict[str, Any]]:
+    return [m for m in run.metrics() if "loss" in m]
+
+
+def furthest(a: list[dict[str, Any]], b: list[dict[str, Any]], key: str) -> float:
+    assert len(a) == len(b) > 5
+    return max(abs(x[key] - y[key]) for x, y in zip(a, b, strict=True))
+
+
+@pytest.fixture(scope="module")
+def rows(tiny_base: Path, prepared: Path) -> Rows:
+    renderer = Renderer(load_tokenizer(str(tiny_base)))
+    return make_rows(Prepared.open(prepared).train(), renderer, 1024, "x")
+
+
+@pytest.mark.parametrize("grouping", [("1", "4"), ("2", "2")])
+def test_grouping_changes_nothing(train: Train, grouping: tuple[str, str]) -> None:
+    whole = train("whole", "--four-bit", "false")
+    parts = train("parts", "--four-bit", "false", "--rows", grouping[0], "--accumulate", grouping[1])
+    assert furthest(steps(whole), steps(parts), "loss") < 1e-5
+    assert furthest(steps(whole), steps(parts), "grad_norm") < 1e-5
+
+
+def test_padding_to_the_full_length_changes_nothing(train: Train) -> None:
+    short = train("short", "--four-bit", "false", "--max-length", "128")
+    padded = train("padded", "--four-bit", "false", "--max-length", "128", "--padding", "max-length")
+    assert furthest(steps(short), steps(padded), "loss") < 1e-5
+
+
+def test_plain_trl_learns_the_same(train: Train, tiny_base: Path, rows: Rows, tmp_path: Path) -> None:
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    ours = steps(
+        train("ours", "--four-bit", "false", "--recipe", "tiny", "--schedule", "linear", "--warmup-share", "0")
+    )
+    config = SFTConfig(
+        output_dir=str(tmp_path / "trl"),
+        per_device_train_batch_size=4,
+        num_train_epochs=1.5,
+        learning_rate=5e-3,
+        lr_scheduler_type="linear",
+        bf16=False,
+        max_length=None,
+        seed=0,
+        logging_steps=1,
+        report_to=[],
+        gradient_checkpointing=False,
+        save_strategy="no",
+        use_cpu=True,
+        optim="adamw_torch",
+        disable_tqdm=True,
+    )
+    trainer = SFTTrainer(
+        model=load_base(str(tiny_base), "fp32", four_bit=False),
+        args=config,
+        train_dataset=Dataset.from_dict({"input_ids": rows.ids, "labels": rows.labels}),
+        processing_class=load_tokenizer(str(tiny_base)),
+        peft_config=lora_config(16, 32, 0.0, ALL_LINEAR),
+    )
+    trainer.train()
+    theirs = [e for e in trainer.state.log_history if "loss" in e]
+    assert furthest(ours, theirs, "loss") < 1e-4
+    assert furthest(ours, theirs, "grad_norm") < 1e-4
+
+
+def test_the_valid_loss_is_the_mean_over_trained_tokens(train: Train, tiny_base: Path, prepared: Path) -> None:
+    run = train("run")
+    measured = [m for m in run.metrics() if "valid_loss" in m][-1]
+    from counsel.model.load import load_tuned
+
+    tokenizer = load_tokenizer(str(tiny_base))
+    model = load_tuned(str(tiny_base), run.adapter)
+    valid = make_rows(Prepared.open(prepared).valid(), Renderer(tokenizer), 1024, "x")
+    total, tokens = 0.0, 0
+    for ids, labels in zip(valid.ids, valid.labels, strict=True):  # one by one: no padding, no batch means
+        with torch.no_grad():
+            logits = model(torch.tensor([ids])).logits[0, :-1].double()
+        kept = torch.tensor(labels[1:]) != -100
+        total += float(torch.nn.functional.cross_entropy(logits[kept], torch.tensor(labels[1:])[kept], reduction="sum"))
+        tokens += int(kept.sum())
+    assert measured["valid_tokens"] == tokens
+    assert min(m["valid_loss"] for m in run.metrics() if "valid_loss" in m) == pytest.approx(total / tokens, abs=1e-5)
