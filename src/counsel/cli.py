@@ -38,8 +38,7 @@ app = App(
     help="From a file of counseling conversations to a small, private, measured counseling model.",
     version=__version__,
     help_format="plaintext",
-    help_formatter="plain",
-    default_parameter=Parameter(consume_multiple=True, negative=""),
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     config=[origins],
     result_action="return_value",
 )
@@ -147,12 +146,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        app(arguments, exit_on_error=False, print_error=False)
-    except CycloptsError as e:
+        command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    except (CycloptsError, ValueError) as e:  # a settings class refuses a value with ValueError
         named = next((a for a in arguments if a in COMMANDS), "")
         what = " ".join(str(e).split()).rstrip(".")
         say(f"error: {what}; fix: see `{' '.join(filter(None, ('counsel', named, '--help')))}`")
         return 2
+    except CounselError as e:
+        say(f"error: {e}")
+        return e.exit_code
+    try:
+        command(*bound.args, **bound.kwargs)
     except CounselError as e:
         say(f"error: {e}")
         return e.exit_code

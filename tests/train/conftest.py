@@ -39,21 +39,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Path:
 Train = Callable[..., Run]
 
 
-def command(base: Path, data: Path, run: Path, flags: tuple[str, ...]) -> list[str]:
-    """The arguments of a quick run."""
-    quick = [
-        "--rows",
-        "4",
-        "--accumulate",
-        "1",
-        "--epochs",
-        "1.5",
-        "--save-steps",
-        "3",
-        "--learning-rate",
-        "5e-3",
-    ]
-    return ["train", "--base", str(base), "--data", str(data), "--run", str(run), *quick, *flags]
+QUICK = {"--rows": "4", "--accumulate": "1", "--epochs": "1.5", "--save-steps": "3", "--learning-rate": "5e-3"}
+
+
+def command(base: Path, data: Path, run: Path, flags: tuple[str, ...] = ()) -> list[str]:
+    """The arguments of a quick run; ``flags`` beat its own."""
+    chosen = {"--base": str(base), "--data": str(data), "--run": str(run), **QUICK}
+    kept = [word for name, value in chosen.items() if name not in flags for word in (name, value)]
+    return ["train", *kept, *flags]
 
 
 @pytest.fixture

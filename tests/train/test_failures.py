@@ -43,7 +43,7 @@ def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
 def test_out_of_memory_halves_the_rows_and_learns_the_same(
     train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    calm = train("calm", "--four-bit", "false")
+    calm = train("calm", "--no-four-bit")
     real = CounselTrainer.training_step
 
     def training_step(self: CounselTrainer, model: Any, inputs: Any, *rest: Any) -> Any:
@@ -52,7 +52,7 @@ def test_out_of_memory_halves_the_rows_and_learns_the_same(
         return real(self, model, inputs, *rest)
 
     monkeypatch.setattr(CounselTrainer, "training_step", training_step)
-    run = train("run", "--four-bit", "false")
+    run = train("run", "--no-four-bit")
     assert "going on with --rows 2 --accumulate 2 (the same effective batch)" in capsys.readouterr().err
     ours, theirs = ([m for m in r.metrics() if "loss" in m] for r in (run, calm))
     assert [m["step"] for m in ours] == [m["step"] for m in theirs]

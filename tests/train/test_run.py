@@ -134,11 +134,7 @@ def test_mistakes_are_told_and_exit_with_2(
     said: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    argv = command(tiny_base, prepared, tmp_path / "run", ())
-    if flags[0] in argv:
-        argv[argv.index(flags[0]) + 1] = flags[1]
-    else:
-        argv += flags
+    argv = command(tiny_base, prepared, tmp_path / "run", flags)
     assert main(argv) == 2
     error = capsys.readouterr().err
     assert "error: " in error and "fix: " in error and said in error

@@ -35,15 +35,15 @@ def rows(tiny_base: Path, prepared: Path) -> Rows:
 
 @pytest.mark.parametrize("grouping", [("1", "4"), ("2", "2")])
 def test_grouping_changes_nothing(train: Train, grouping: tuple[str, str]) -> None:
-    whole = train("whole", "--four-bit", "false")
-    parts = train("parts", "--four-bit", "false", "--rows", grouping[0], "--accumulate", grouping[1])
+    whole = train("whole", "--no-four-bit")
+    parts = train("parts", "--no-four-bit", "--rows", grouping[0], "--accumulate", grouping[1])
     assert furthest(steps(whole), steps(parts), "loss") < 1e-5
     assert furthest(steps(whole), steps(parts), "grad_norm") < 1e-5
 
 
 def test_padding_to_the_full_length_changes_nothing(train: Train) -> None:
-    short = train("short", "--four-bit", "false", "--max-length", "128")
-    padded = train("padded", "--four-bit", "false", "--max-length", "128", "--padding", "max-length")
+    short = train("short", "--no-four-bit", "--max-length", "128")
+    padded = train("padded", "--no-four-bit", "--max-length", "128", "--padding", "max-length")
     assert furthest(steps(short), steps(padded), "loss") < 1e-5
 
 
@@ -52,7 +52,7 @@ def test_plain_trl_learns_the_same(train: Train, tiny_base: Path, rows: Rows, tm
     from trl import SFTConfig, SFTTrainer
 
     ours = steps(
-        train("ours", "--four-bit", "false", "--recipe", "tiny", "--schedule", "linear", "--warmup-share", "0")
+        train("ours", "--no-four-bit", "--recipe", "tiny", "--schedule", "linear", "--warmup-share", "0")
     )
     config = SFTConfig(
         output_dir=str(tmp_path / "trl"),

@@ -26,7 +26,7 @@ MULTI_TURN_SHARE = 0.44
 SYSTEM_SHARE = 0.04
 # Feelings that the sympathetic phrases do not suit ("It is hard to feel proud", "It makes sense that you feel stupid").
 SET_ASIDE = frozenset(
-    "hopeful proud excited relieved grateful patient happy glad calm stupid lazy foolish dull ugly".split()
+    "hopeful proud excited relieved grateful patient happy glad calm stupid lazy foolish dull ugly old new slow behind".split()
 ) | {"not good enough"}
 
 

@@ -1,5 +1,6 @@
 """The two manners of the assistant: plain advice, and counseling (reflect, then one open question). Used by generate.py."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,6 +14,7 @@ NOT_IMPERATIVE = frozenset(
     "You Your When Do If In On At Each Once Every For Never Before After Instead Even It The This That There With "
     "Sometimes Maybe Perhaps Only Not Don't One A An As No Most Small Until While During From By To".split()
 )
+NEGATED = re.compile(r"[.?!] |\b(?:and|but|or|so) do not\b|, do not\b")  # a second command that could not follow "to"
 Phrases = Mapping[str, Sequence[str]]
 
 
@@ -46,7 +48,7 @@ def _fitting(texts: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
 @lru_cache(maxsize=None)
 def infinitive(advice: str) -> bool:
     """Whether the advice is a bare imperative, so that it can follow "You could"."""
-    return advice.split(" ", 1)[0] not in NOT_IMPERATIVE and ". " not in advice
+    return advice.split(" ", 1)[0] not in NOT_IMPERATIVE and not NEGATED.search(advice)
 
 
 def say(rng: Random, scene: Scene, texts: tuple[str, ...]) -> str:
@@ -86,7 +88,6 @@ class PlainManner:
             text = f"{opening} {text}"
         if closing and count_words(text) + count_words(closing) <= high:
             text = f"{text} {closing}"
-            closing = ""
         while count_words(text) < low:
             extra = pick(rng, self.phrases["closing"])
             if extra not in text:
@@ -131,7 +132,7 @@ class PlainManner:
         fit = [text for text in _fitting(texts, scene.known) if text not in scene.used] or list(texts)
         chosen = rng.sample(fit, min(count, len(fit)))
         scene.used.update(chosen)
-        return chosen
+        return [resolve(text, scene.addressed) for text in chosen]
 
     def _join(self, rng: Random, advice: list[str]) -> str:
         scene_style = rng.random()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counsel.model.render import TINY, TINY_PATH
+from counsel.records import read_json, write_json
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -53,9 +54,9 @@ def save(model: PeftModel, tokenizer: PreTrainedTokenizerBase, base: str, direct
     directory.mkdir(parents=True, exist_ok=True)
     model.peft_config["default"].base_model_name_or_path = base
     model.save_pretrained(str(directory))
-    padding, tokenizer.padding_side = tokenizer.padding_side, "left"  # what generation needs
     tokenizer.save_pretrained(str(directory))
-    tokenizer.padding_side = padding
+    config = directory / "tokenizer_config.json"
+    write_json(config, read_json(config) | {"padding_side": "left"})  # what generation needs
     (directory / "README.md").unlink(missing_ok=True)
 
 

@@ -1,0 +1,146 @@
+"""Ways to reach somebody: e-mail addresses, web addresses, telephone numbers, helplines.
+
+Telephone numbers are found by their digits, not by national forms: any run of seven or more digits with at
+most four signs between two of them is one, unless it plainly is a date, years, a sum, a decimal or a count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_END = r"(?:com|org|net|edu|gov|info|biz|io|co|tv|uk|co\.uk|org\.uk|ac\.uk|de|fr|nl|ca|com\.au|org\.au|example)"
+EMAIL = re.compile(
+    r"[\w.+'’-]*\w@[\w-]+(?:\.(?:[a-z0-9-]+|[A-Z0-9-]+)(?!\w))+"
+    r"|\b[\w.+-]+ ?(?:\(at\)|\[at\]|\{at\}| at ) ?[\w-]+(?: ?(?:\.|\(dot\)|\[dot\]|\{dot\}) ?[a-z]{2,})+"
+    r"|\b\w+(?: dot \w+)* at \w+(?: dot \w+)* dot (?:com|org|net|edu|gov|info|uk|de|fr)\b",
+)
+HANDLE = re.compile(r"(?<![\w@])@\w{2,}[\w.-]*\w|\S*\w@\w\S*")
+URL = re.compile(
+    r"(?:https?|ftp)://[^\s<>]*[^\s<>.,;:!?)\]'\"”’]|\bwww\d?\.[^\s<>]*[^\s<>.,;:!?)\]'\"”’]"
+    rf"|(?<![@\w.-])(?:[A-Za-z0-9-]+\.)+(?:{_END}|{_END.upper()})\b(?:/[^\s<>]*[^\s<>.,;:!?)\]'\"”’])?",
+)
+
+_GAP = r"[^\S\n]|[().\[\]/·•_*\-‐‑‒–—−]"
+_RUN = re.compile(rf"[+(\[]{{0,2}}\d(?:(?:{_GAP}){{0,4}}\d){{2,}}")
+_EXTENSION = re.compile(r"[)\]]?[ ,]*(?:ext(?:ension)?\.?|x)[ .:]*\d{1,6}\b", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
+_DATE = re.compile(
+    r"(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)?\d\d|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2"
+    r"(?:0?[1-9]|[12]\d|3[01])"
+)
+_YEARS = re.compile(r"(?:19|20)\d\d(?: ?[-–—/] ?(?:19|20)\d\d)+")
+_CALL = re.compile(
+    r"\b(?:call|calling|called|phone|telephone|tel|ring|rang|dial|dialling|text|texting|fax|mobile|cell|pager|whatsapp|"
+    r"hotline|helpline|lifeline|handy|nummer|numéro|teléfono|telefono|numero|número|n[uú]mer|(?:my|the|his|her|their|"
+    r"phone|our|your) number|reach (?:me|us|him|her|them)|partner is)\b"
+    r"[\s:.,#()-]*(?:(?:is|'s|’s|me|us|him|her|them|on|at|to|the|number|HOME|HELLO|SHOUT|TALK|START|out|or|text|"
+    r"call|now|also|always|can|am|est|ist|es)\b[\s:.,-]*){0,5}(?:\d{2,3} or )?$",
+    re.IGNORECASE,
+)
+_STRONG = 60
+"""How far back a word of calling is looked for, in characters."""
+_UNIT = re.compile(
+    r"[^\S\n]?(?:%|percent|°|€|£|\$|(?:people|persons?|times|days?|weeks?|months?|years?|hours?|minutes?|mins?|seconds?|"
+    r"dollars?|euros?|pounds?|bucks|usd|eur|kg|lbs?|miles?|km|met(?:er|re)s?|feet|steps|words|pages?|friends|men|women|"
+    r"kids|children|calories|points|patients|clients|students|others|mg|ml|am|pm|a\.m|p\.m|o'clock|copies|reasons|"
+    r"sessions|views|followers|messages|million|thousand|th|st|nd|rd)\b)",
+    re.IGNORECASE,
+)
+_SUM = re.compile(
+    r"(?:[$€£¥]|\b(?:usd|eur|gbp|spent|spend|costs?|paid|pay|earn(?:ed|s|ing)?|owes?|owed|worth|about|around|over|"
+    r"nearly|almost|than|saved|won|lost|of))[^\S\n]?$",
+    re.IGNORECASE,
+)
+_SHORT = frozenset(("988", "911"))
+"""Helplines and emergency numbers that hardly mean anything else."""
+_SHORT_RUN = re.compile(r"(?<![\d$€£#.,/:-])(?:988|911)(?!\d|[.,/:-]\d)")
+HELPLINES = frozenset(
+    (
+        "988", "911", "112", "999", "000", "111", "116123", "116111", "116000", "741741", "8002738255", "131114",
+        "08001111", "85258", "686868", "1300224636", "1800551800", "8007997233", "8006624357", "8664887386",
+        "8006564673", "678678", "8004224453", "18006668", "08001110111", "0800111550", "1737", "8335456868",
+    )
+)  # fmt: skip
+_LETTERS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "22233344455566677778889999")
+_VANITY = re.compile(
+    r"(?:\+?1[-. ]?)?\(?\b(?:8(?:00|33|44|55|66|77|88)|1[38]00|0800)\)?[-. ]?(?=[\d. -]*[A-Z])[A-Z\d](?:[-. ]?[A-Z\d]){5,9}\b"
+)
+_ONES = "zero|oh|one|two|three|four|five|six|seven|eight|nine"
+_SPOKEN = re.compile(
+    rf"\b(?:{_ONES}|double|triple|\d{{1,4}})(?:[\s,.-]{{1,3}}(?:{_ONES}|double|triple|\d{{1,4}})\b){{4,}}", re.IGNORECASE
+)
+_ONE = re.compile(rf"\b(?:{_ONES})\b", re.IGNORECASE)
+_VALUES = {w: n for n, w in enumerate("zero one two three four five six seven eight nine".split())}
+
+
+def phones(text: str) -> Iterator[tuple[int, int, str]]:
+    """The places of telephone numbers, each with its kind, ``phone`` or ``helpline``."""
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        run = match[0]
+        digits = "".join(_DIGITS.findall(run))
+        before = text[max(0, start - _STRONG) : start]
+        is_called = bool(_CALL.search(before))
+        if _is_known(digits, run, is_called) and not _UNIT.match(text, end):
+            yield start, end, "helpline"
+        elif len(digits) >= 7:
+            if is_called or not _is_plain(run, digits, before, text, end):
+                extension = _EXTENSION.match(text, end)
+                yield start, extension.end() if extension else end, "phone"
+        elif is_called and not _UNIT.match(text, end) and not _YEARS.fullmatch(run):
+            is_year = len(digits) == 4 and digits[:2] in ("19", "20")
+            if len(digits) >= 5 or (len(digits) == 4 and not is_year):
+                yield start, end, "phone"
+    for match in _SHORT_RUN.finditer(text):
+        if not _UNIT.match(text, match.end()):
+            yield *match.span(), "helpline"
+    for match in _VANITY.finditer(text):
+        dialled = "".join(c for c in match[0].translate(_LETTERS) if c.isdigit())
+        yield *match.span(), "helpline" if _national(dialled) in HELPLINES else "phone"
+    for match in _SPOKEN.finditer(text):
+        if _spoken_digits(match[0]) >= 7:
+            yield *match.span(), "phone"
+
+
+def _national(digits: str) -> str:
+    return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+
+
+def _is_known(digits: str, run: str, is_called: bool) -> bool:
+    if len(digits) <= 4:
+        return digits in HELPLINES and is_called and digits not in _SHORT
+    return _national(digits) in HELPLINES and (is_called or len(digits) > 5)
+
+
+def _is_plain(run: str, digits: str, before: str, text: str, end: int) -> bool:
+    """Whether seven or more digits are plainly no telephone number."""
+    run = run.strip("([ ")
+    if run.startswith("+"):
+        return False
+    if _DATE.fullmatch(run) or _YEARS.fullmatch(run):
+        return True
+    groups = _DIGITS.findall(run)
+    if re.fullmatch(r"(?:\d|[1-9]\d)\.\d+", run):  # a decimal
+        return True
+    if len(groups) == 2 and all(g.endswith("00") for g in groups) and int(groups[0]) < int(groups[1]):
+        return bool(re.fullmatch(r"\d+ ?[-–—] ?\d+", run))  # from one round number to another
+    counted = [int(g) for g in groups if len(g) <= 2]
+    if len(counted) == len(groups) >= 5 and {b - a for a, b in zip(counted, counted[1:], strict=False)} in ({1}, {-1}):
+        return True  # counting up or down
+    is_grouped = bool(re.fullmatch(r"[1-9](?:([ .])\d{3})(?:\1\d{3})*", run))  # 1 234 567
+    if is_grouped:
+        return True
+    is_sum = len(groups) == 1 and (_SUM.search(before) or _UNIT.match(text, end))
+    return bool(is_sum and (digits.endswith("000") or re.search(r"[$€£¥]\s?$", before)))
+
+
+def _spoken_digits(run: str) -> int:
+    """How many digits a spoken number has; 0 for counting and for numbers written mostly in figures."""
+    spoken = _ONE.findall(run)
+    values = [_VALUES.get(w.casefold(), 0) for w in spoken]
+    steps = {b - a for a, b in zip(values, values[1:], strict=False)}
+    if len(spoken) < 3 or (steps in ({1}, {-1}) and len(spoken) >= 5):
+        return 0
+    words = len(re.findall(r"double", run, re.IGNORECASE)) + 2 * len(re.findall(r"triple", run, re.IGNORECASE))
+    return len(spoken) + words + sum(map(len, _DIGITS.findall(run)))
