@@ -36,11 +36,6 @@ def words(text: str) -> str:
     return " ".join(_WORD.findall(text.casefold())) or _SPACES.sub("", text)
 
 
-def letters(text: str) -> str:
-    """``words`` run together: equal also where markup or a lost line break parted or joined two words."""
-    return "".join(_WORD.findall(text.casefold())) or _SPACES.sub("", text)
-
-
 def key(text: str) -> int:
     """A 64-bit digest of ``text``, the same on every machine."""
     return int.from_bytes(

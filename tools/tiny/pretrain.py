@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--conversations", type=int, default=2_000_000)
     parser.add_argument("--minutes", type=float, default=4.5, help="of training; the schedule ends by the clock")
     parser.add_argument("--steps", type=int, help="a fixed number of steps instead of --minutes")
-    parser.add_argument("--batch-tokens", type=int, help="a step (default 131072, on a CPU 4096)")
+    parser.add_argument("--batch-tokens", type=int, help="a step (default 131072, on a CPU 1024)")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--user-weight", type=float, default=0.2, help="of the loss on the user's tokens")
     parser.add_argument("--weight-decay", type=float, default=0.1)
@@ -123,7 +123,7 @@ def main() -> int:
         device=options.device,
         minutes=options.minutes,
         steps=options.steps,
-        batch_tokens=options.batch_tokens or (131_072 if options.device == "cuda" else 4096),
+        batch_tokens=options.batch_tokens or (131_072 if options.device == "cuda" else 1024),
         learning_rate=options.learning_rate,
         user_weight=options.user_weight,
         weight_decay=options.weight_decay,

@@ -10,8 +10,9 @@ import html
 import re
 import unicodedata
 from collections import Counter
+from dataclasses import dataclass
 
-from counsel.data.personal import Masker, Span
+from counsel.data.personal import Masker, Span, spoken_words
 from counsel.text import words
 
 _HIDDEN = re.compile(r"<!--.*?-->|<(style|script|xml|head)\b[^<>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
@@ -31,11 +32,10 @@ _AMP = re.compile(r"&(?:amp;)+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e"
                       "\u2060-\u206f\ufeff\ufff9-\ufffc\ud800-\udfff]")  # fmt: skip
 _NBSP = re.compile("[\u00a0\u202f\u2007]")
-_BREAK = re.compile("\r\n?|[\x85\u2028\u2029]")
-_BLANK = re.compile(r"[^\S\n]+")
-_EDGE = re.compile(r" ?\n ?")
+_BREAK = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _GAP = re.compile(r"\n{3,}")
-_GLUED = re.compile(r"(?<=[a-z]{2})([.!?])(?=[A-Z][a-z])")
+_GLUED = re.compile(r"(?<=[.!?])(?<=[a-z]{2}.)(?=[A-Z][a-z])")
+_MIXED = re.compile(r"[\d_]")
 
 _CREDENTIAL = (
     r"(?:LCSW|LMFT|LMHC|LPCC?|LCPC|LICSW|LMSW|MFT|MSW|NCC|Ph\.?\s?D|Psy\.?D|M\.?A|M\.?S|M\.?Ed|MD|RN|CADC)"
@@ -72,6 +72,27 @@ _PROMOTION = re.compile(
     r"(?:sessions?|clients?|counseling|counselling|consultations?|coaching|appointments?)\b",
     re.IGNORECASE,
 )
+_OWNED = frozenset(
+    "office practice clinic website web site webpage page profile blog book podcast youtube newsletter contact number phone "
+    "email e agency".split()
+)
+_REACHED = frozenset("contact call e email text message reach schedule book".split())
+_OFFERED = frozenset("offer offering accepting provide taking".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A cleaned turn, and what it was."""
+
+    role: str
+    text: str
+    """Cleaned and masked."""
+    before: str
+    """Cleaned, not yet masked."""
+    spans: list[Span]
+    """What was masked in ``before``."""
+    came: str
+    """Its words as it came, by which exact duplicates are told."""
 
 
 class Cleaner:
@@ -85,27 +106,30 @@ class Cleaner:
         self.masker = masker
         self.counts: Counter[str] = Counter()
 
-    def turn(self, text: str, role: str, author: str = "") -> tuple[str, str, list[Span]]:
+    def turn(self, text: str, role: str, author: str = "") -> Turn:
         """One turn, cleaned.
 
         Args:
             text: the turn as it stands in the source.
             role: replies (``assistant``) also lose sign-offs and promotion.
             author: who wrote the conversation's replies, as the source names them.
-
-        Returns:
-            the cleaned text, the text before masking, and what was masked in it.
         """
+        came = spoken(text) if "<" in text or "&" in text else ""
         text = self.plain(text)
+        said = words(text)
+        came = came or said
+        tokens = frozenset(said.split()) if not _MIXED.search(text) else spoken_words(text)
         if role == "assistant":
-            text = self.spaces(self._promotion(self._sign_offs(text)))
-        spans = self.masker.find(text, author)
+            text = self._sign_offs(text).rstrip()
+            if _may_promote(tokens):
+                text = self.spaces(self._promotion(text))
+        spans = self.masker.find(text, tokens, author)
         for span in spans:
             self.counts[span.rule] += 1
-        masked = self.masker.replace(text, spans)
-        glued, n = _GLUED.subn(r"\1 ", masked)
+        masked = self.masker.replace(text, spans) if spans else text
+        glued, n = _GLUED.subn(" ", masked)
         self.counts["missing_spaces"] += n
-        return glued, text, spans
+        return Turn(role, glued, text, spans, came)
 
     def plain(self, text: str) -> str:
         """Without markup, in NFC, with plain white space."""
@@ -120,15 +144,21 @@ class Cleaner:
                 text = self._markup(text)
             if text == before:
                 break
-        text, n = _CONTROL.subn("", text)
-        self.counts["control_characters"] += n
-        text, n = _NBSP.subn(" ", text)
-        self.counts["nbsp"] += n
+        if not text.replace("\n", "").isprintable():
+            text, n = _CONTROL.subn("", text)
+            self.counts["control_characters"] += n
+            text, n = _NBSP.subn(" ", text)
+            self.counts["nbsp"] += n
         return self.spaces(text)
 
     def spaces(self, text: str) -> str:
         """One blank between words, at most one empty line between paragraphs."""
-        after = _GAP.sub("\n\n", _EDGE.sub("\n", _BLANK.sub(" ", _BREAK.sub("\n", text)))).strip()
+        after = _BREAK.sub("\n", text)
+        if "\n" in after:
+            lines = "\n".join([" ".join(line.split()) for line in after.split("\n")])
+            after = _GAP.sub("\n\n", lines).strip()
+        else:
+            after = " ".join(after.split())
         self.counts["white_space"] += after != text
         return after
 
@@ -169,6 +199,17 @@ class Cleaner:
             return text
         self.counts["promotion"] += len(pieces) - len(kept)
         return "".join(kept)
+
+
+def _may_promote(said: frozenset[str]) -> bool:
+    """Whether a reply of these words can hold promotion: far quicker than the search itself."""
+    return (
+        "consult" in said
+        or "consultation" in said
+        or (("my" in said or "our" in said) and not said.isdisjoint(_OWNED))
+        or ("me" in said and not said.isdisjoint(_REACHED))
+        or not said.isdisjoint(_OFFERED)
+    )
 
 
 def spoken(text: str) -> str:

@@ -21,9 +21,12 @@ URL = re.compile(
     rf"|(?<![@\w.-])(?:[A-Za-z0-9-]+\.)+(?:{_END}|{_END.upper()})\b(?:/[^\s<>]*[^\s<>.,;:!?)\]'\"”’])?",
 )
 
+_DOMAIN = re.compile(rf"\.(?:{_END}|{_END.upper()})\b")
+
 _GAP = r"[^\S\n]|[().\[\]/·•_*\-‐‑‒–—−]"
 _RUN = re.compile(rf"[+(\[]{{0,2}}\d(?:(?:{_GAP}){{0,4}}\d){{2,}}")
 _EXTENSION = re.compile(r"[)\]]?[ ,]*(?:ext(?:ension)?\.?|x)[ .:]*\d{1,6}\b", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(r"\d+")
 _DATE = re.compile(
     r"(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)?\d\d|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2"
@@ -68,14 +71,41 @@ _VANITY = re.compile(
 )
 _ONES = "zero|oh|one|two|three|four|five|six|seven|eight|nine"
 _SPOKEN = re.compile(
-    rf"\b(?:{_ONES}|double|triple|\d{{1,4}})(?:[\s,.-]{{1,3}}(?:{_ONES}|double|triple|\d{{1,4}})\b){{4,}}", re.IGNORECASE
+    rf"\b(?:(?=[zotfsednOZTFSEDN\d])(?:{_ONES}|double|triple|\d{{1,4}}))(?:[\s,.-]{{1,3}}(?:{_ONES}|double|triple|\d{{1,4}})\b){{4,}}", re.IGNORECASE
 )
 _ONE = re.compile(rf"\b(?:{_ONES})\b", re.IGNORECASE)
+_COUNTED = frozenset(_ONES.split("|")) - {"one", "two"}
+"""A spoken number has one of these; most texts that say one or two have none."""
 _VALUES = {w: n for n, w in enumerate("zero one two three four five six seven eight nine".split())}
 
 
-def phones(text: str) -> Iterator[tuple[int, int, str]]:
-    """The places of telephone numbers, each with its kind, ``phone`` or ``helpline``."""
+def internet(text: str, said: frozenset[str]) -> Iterator[tuple[int, int, str, str]]:
+    """The places of e-mail addresses, web addresses and handles, each with its kind and rule."""
+    has_at = "@" in text
+    if has_at or ("at" in said and ("dot" in said or "(at" in text or "[at" in text or "{at" in text)):
+        for match in EMAIL.finditer(text):
+            yield *match.span(), "email", "email"
+    if "://" in text or "www" in text or _DOMAIN.search(text):
+        for match in URL.finditer(text):
+            yield *match.span(), "url", "url"
+    if has_at:
+        for match in HANDLE.finditer(text):
+            yield *match.span(), "name", "handle"
+
+
+def phones(text: str, said: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    """The places of telephone numbers, each with its kind, ``phone`` or ``helpline``.
+
+    Args:
+        text: one turn.
+        said: its words in lower case.
+    """
+    if not said.isdisjoint(_COUNTED):
+        for match in _SPOKEN.finditer(text):
+            if _spoken_digits(match[0]) >= 7:
+                yield *match.span(), "phone"
+    if not _DIGIT.search(text):
+        return
     for match in _RUN.finditer(text):
         start, end = match.span()
         run = match[0]
@@ -95,12 +125,9 @@ def phones(text: str) -> Iterator[tuple[int, int, str]]:
     for match in _SHORT_RUN.finditer(text):
         if not _UNIT.match(text, match.end()):
             yield *match.span(), "helpline"
-    for match in _VANITY.finditer(text):
+    for match in _VANITY.finditer(text) if "8" in text or "00" in text else ():
         dialled = "".join(c for c in match[0].translate(_LETTERS) if c.isdigit())
         yield *match.span(), "helpline" if _national(dialled) in HELPLINES else "phone"
-    for match in _SPOKEN.finditer(text):
-        if _spoken_digits(match[0]) >= 7:
-            yield *match.span(), "phone"
 
 
 def _national(digits: str) -> str:

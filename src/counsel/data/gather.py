@@ -11,7 +11,7 @@ from typing import Any
 
 from counsel.conversation import Conversation
 from counsel.data import review, sources
-from counsel.data.clean import Cleaner, spoken
+from counsel.data.clean import Cleaner
 from counsel.data.personal import Masker, read_terms
 from counsel.data.settings import PrepareSettings
 from counsel.data.spool import Spool
@@ -91,21 +91,19 @@ def _take(row: sources.Row, cleaner: Cleaner, spool: Spool, samples: review.Samp
     while turns and turns[-1][0] != "assistant" and any(role == "assistant" for role, _ in turns):
         turns.pop()  # a question that nobody answered teaches nothing
         cleaner.counts["unanswered_turns"] += 1
-    cleaned: list[dict[str, str]] = []
-    for role, text in turns:
-        clean, before, spans = cleaner.turn(text, role, row.author)
-        samples.look(before, clean, spans, row.where)
-        if clean or role != "system":
-            cleaned.append({"role": role, "content": clean})
-    said = [t for t in cleaned if t["role"] != "system"]
-    if not said or (said[0]["role"] == "user" and not said[0]["content"]):
+    cleaned = [cleaner.turn(text, role, row.author) for role, text in turns]
+    if samples.size:
+        for turn in cleaned:
+            samples.look(turn.before, turn.text, turn.spans, row.where)
+    cleaned = [t for t in cleaned if t.text or t.role != "system"]
+    said = [t for t in cleaned if t.role != "system"]
+    if not said or (said[0].role == "user" and not said[0].text):
         done.without_prompt += 1
-    elif said[-1]["role"] != "assistant" or not said[-1]["content"]:
+    elif said[-1].role != "assistant" or not said[-1].text:
         done.without_reply += 1
     else:
         try:
-            conversation = Conversation.of(cleaned, source=row.source)
+            conversation = Conversation.of([{"role": t.role, "content": t.text} for t in cleaned], source=row.source)
         except ValueError as e:
             raise _Broken(str(e)) from e
-        raw = [(role, spoken(text)) for role, text in turns if role != "system"]
-        spool.add(conversation, raw[0][1], "\x1e".join(text for _, text in raw))
+        spool.add(conversation, said[0].came, "\x1e".join(t.came for t in said))

@@ -15,14 +15,17 @@ _POINT = r"(?:(?:[NSEW]|[NS][EW]|[Nn]orth|[Ss]outh|[Ee]ast|[Ww]est|(?:North|Sout
 _UNIT = r"(?:,?\s(?:[Aa]pt|[Aa]partment|[Uu]nit|[Ss]uite|[Ss]te|[Ff]lat|[Rr]oom|[Ff]loor|#)\.?\s?#?\w{1,5}\b)"
 _POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}\b"
 _TOWN = rf"(?:,\s(?:{_CAP}\s?){{1,3}}(?:,?\s?(?:[A-Z]{{2}}\s\d{{5}}(?:-\d{{4}})?|{_POSTCODE}|\d{{4,5}}))?)"
-_NOT_A_STREET = r"(?!\d+\s(?:minutes?|mins?|hours?|hrs?|miles?|km|days?|weeks?|blocks?|years?|months?|people|times)\b)"
+_NO_STREET = r"(?!\s(?:minutes?|mins?|hours?|hrs?|miles?|km|days?|weeks?|blocks?|years?|months?|people|times)\b)"
+_ROOM = re.compile(r"\b(?:[Ff]lat|[Aa]pt\.?|[Aa]partment|[Uu]nit|[Rr]oom|[Ss]uite)\s\w{1,5},\s$")
+_STREET_ADDRESS = re.compile(
+    rf"\d(?<!\w\d)\d{{0,4}}{_NO_STREET}[A-Za-z]?,?\s"
+    rf"{_POINT}?(?:(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))\s){{1,4}}(?:{_STREET}|{_WAY})|[Tt]he\s{_WAY}"
+    rf"|(?:[a-z]{{3,}}\s){{1,2}}(?:street|avenue|road|drive|lane|boulevard|crescent)"
+    rf"|(?:County|State)\s(?:Road|Route|Highway)\s\d+|Broadway)\b\.?{_UNIT}?{_TOWN}?"
+)
+_FRENCH = frozenset("rue avenue boulevard bd place chemin allée impasse quai cours".split())
+_SOUTHERN = frozenset("calle avenida avda av paseo plaza via viale piazza corso vicolo rua travessa ul ulica".split())
 _ADDRESSES = (
-    re.compile(
-        rf"(?:\b(?:[Ff]lat|[Aa]pt\.?|[Aa]partment|[Uu]nit|[Rr]oom|[Ss]uite)\s\w{{1,5}},\s)?\b{_NOT_A_STREET}\d{{1,5}}[A-Za-z]?,?\s"
-        rf"{_POINT}?(?:(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))\s){{1,4}}(?:{_STREET}|{_WAY})|[Tt]he\s{_WAY}"
-        rf"|(?:[a-z]{{3,}}\s){{1,2}}(?:street|avenue|road|drive|lane|boulevard|crescent)"
-        rf"|(?:County|State)\s(?:Road|Route|Highway)\s\d+|Broadway)\b\.?{_UNIT}?{_TOWN}?"
-    ),
     re.compile(rf"\bP\.?\s?O\.?\s?[Bb]ox\s\d+{_TOWN}?|\bPostfach\s\d[\d ]*"),
     re.compile(
         r"\b(?:[A-ZÄÖÜ][\wäöüß-]*(?:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|damm|ufer|straat|laan|gracht|plein|kade|gatan|"
@@ -37,7 +40,7 @@ _ADDRESSES = (
         r"\b(?:[Cc]alle|[Aa]venida|Avda\.|Av\.|[Pp]aseo|[Pp]laza|Via|Viale|Piazza|Corso|Vicolo|Rua|Travessa|ul\.|ulica|Ulica|"
         rf"Rua)\s(?:(?:de|del|della|dei|da|do|dos|la|las|los)\s)*{_CAP}(?:\s{_CAP}|\sde\s{_CAP})*,?\s(?:n[.º°]\s?)?\d{{1,4}}\b"
     ),
-    re.compile(rf"\b{_POSTCODE}"),
+    re.compile(rf"[A-Z](?<!\w.)[A-Z]?\d[A-Z\d]?\s?\d[A-Z]{{2}}\b"),
     re.compile(rf"\b{_CAP}(?:\s{_CAP})?,?\s[A-Z]{{2}}\s\d{{5}}(?:-\d{{4}})?\b"),
 )
 
@@ -65,7 +68,6 @@ _HOLDER = (
     r"invoice|card|mrn|iban|permit|visa|ticket|order|badge|inmate|employee|id|versicherungs?nummer|aktenzeichen|"
     r"kundennummer|dossier|expediente)"
 )
-_CODE = r"(?=(?:[^\s\d]{0,8}[ -]?\d){1})(?=(?:\S*[ ]?\S*){0,1})#?[A-Za-z]{0,5}[-/.]?\d[\w/-]*(?:[ ](?=[\w-]*\d|[A-Z]\b)[A-Z\d][A-Z\d-]{0,7}\b){0,4}"
 _NUMBERED = re.compile(
     rf"\b{_HOLDER}(?:['’]s)?(?:\s(?:number|num|no|nr|id|code|card|license|licence|file))*\.?(?:[\s:,#]|\b(?:is|was|number)\b)*"
     rf"\s?((?:[A-Z]{{2,5}}[ -])?#?[A-Za-z]{{0,5}}[-/.]?\d[\w/-]*(?:[ ](?:[A-Z\d-]*\d[A-Z\d-]*|[A-Z])\b){{0,6}})",
@@ -80,26 +82,58 @@ _STANDING = re.compile(
 )
 
 
-def addresses(text: str) -> Iterator[tuple[int, int]]:
-    """The places of street addresses."""
-    for pattern in _ADDRESSES:
+_STREETS = frozenset(
+    "street st avenue ave road rd lane ln drive dr boulevard blvd crescent court ct place pl square sq terrace ter way "
+    "highway hwy parkway pkwy circle cir close grove garden gardens hill row walk mews plaza trail alley green heights loop park "
+    "rise view quay wharf route pike turnpike broadway".split()
+)
+_HOLDERS = frozenset(re.findall(r"[a-z]{2,}", re.sub(r"\(\?:|[()?]", "", _HOLDER))) | frozenset(
+    "membership member report license licence versicherungsnummer versicherungnummer".split()
+)
+_BORN = frozenset("born birth birthdate birthday dob b geb geboren geburtsdatum né née nacido nacida nascido nascida nato nata född".split())
+_ZIP = re.compile(r"[A-Z]{2}\s\d{5}")
+_LONG = re.compile(r"\d{3}-\d\d-|\d{4}|[A-Z]\d\d|[A-Z]-\d\d")
+
+
+def addresses(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """The places of street addresses; ``said`` holds the text's words in lower case."""
+    box, northern, french, southern, postcode, zip_code = _ADDRESSES
+    patterns = [northern, postcode]
+    if "box" in said or "postfach" in said:
+        patterns.append(box)
+    if not said.isdisjoint(_FRENCH):
+        patterns.append(french)
+    if not said.isdisjoint(_SOUTHERN):
+        patterns.append(southern)
+    if _ZIP.search(text):
+        patterns.append(zip_code)
+    if not said.isdisjoint(_STREETS):
+        for match in _STREET_ADDRESS.finditer(text):
+            room = _ROOM.search(text, max(0, match.start() - 20), match.start())
+            yield room.start() if room else match.start(), match.start() + len(match[0].rstrip(" ,."))
+    for pattern in patterns:
         for match in pattern.finditer(text):
             yield match.start(), match.start() + len(match[0].rstrip(" ,."))
 
 
-def birth_dates(text: str) -> Iterator[tuple[int, int]]:
+def birth_dates(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
     """The places of days of birth; a year alone is none."""
+    if said.isdisjoint(_BORN):
+        return
     for pattern in (_BIRTH, _BIRTH_AFTER):
         for match in pattern.finditer(text):
             yield match.span(1)
 
 
-def numbers(text: str) -> Iterator[tuple[int, int]]:
+def numbers(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
     """The places of numbers by which an office knows a person."""
-    for match in _NUMBERED.finditer(text):
-        code = match[1]
-        digits = sum(c.isdigit() for c in code)
-        if digits >= 4 and not re.fullmatch(r"(?:19|20)\d\d", code.strip()):
-            yield match.span(1)
+    if not _LONG.search(text):
+        return
+    if not said.isdisjoint(_HOLDERS):
+        for match in _NUMBERED.finditer(text):
+            code = match[1]
+            digits = sum(c.isdigit() for c in code)
+            if digits >= 4 and not re.fullmatch(r"(?:19|20)\d\d", code.strip()):
+                yield match.span(1)
     for match in _STANDING.finditer(text):
         yield match.span()

@@ -9,6 +9,8 @@ from importlib.resources import files
 
 _TOKEN = r"[^\W\d_]+(?:[’'\-][^\W\d_]+)*"
 _WORD = re.compile(_TOKEN)
+# The set stands first, so that the search skips to it; what stands before the capital is looked at after.
+_CAPITAL = re.compile(r"[A-ZÀ-ÖØ-ÞĀ-ſ](?<!\w.)[^\W\d_]*(?:[’'\-][^\W\d_]+)*")
 _CAP = rf"(?=[^\W\d_a-zß-öø-ÿ]){_TOKEN}"
 _CAPS = rf"((?:[A-Z]\. ?)?{_CAP}(?: {_CAP}|\.? [A-Z]\.)?(?: {_CAP})?)"
 _KIN = (
@@ -47,21 +49,32 @@ _AFTER_CUE = (
     ),
     # People are told, met and missed; other things with a capital are in the list of what is no name.
     re.compile(
-        r"\b(?i:told|tell|asked|ask|forgive|forgave|marry|married|dating|dated|met|miss|hate|love|loved|trust|trusted|"
-        rf"texted|hugged|kissed|remind(?:s|ed)? \w+ of|split from|broke up with|together with|live with|lives with)\s{_CAPS}"
+        r"\b(?:told|tell|asked|ask|forgive|forgave|marry|married|dating|dated|met|miss|hate|love|loved|trust|trusted|"
+        rf"texted|hugged|kissed|of|from|with)\s{_CAPS}"
     ),
 )
-_BEFORE_CUE = (
-    re.compile(rf"\b{_CAPS},?\s+{CREDENTIAL}"),
-    re.compile(
-        rf"\b{_CAPS}(?=,? (?:said|says|told|texted|cheated|yelled|shouted|dumped|lied|passed away|and I|and me)\b)"
-    ),
+_VERBS = frozenset(
+    "told tell asked ask forgive forgave marry married dating dated met miss hate love loved trust trusted texted hugged "
+    "kissed".split()
 )
+_LAST = frozenset(
+    "is was are name's named nicknamed called by me him her as signed heiße heisse heißt m'appelle s'appelle llamo llama es "
+    "chiamo é heter heet regards sincerely wishes love yours hi hello hey dear hola hallo bonjour thanks you morning".split()
+)
+"""The last words of the cues above: the cues are tried only where one of these stands before a capital."""
+_REMIND = re.compile(r"\b(?:remind(?:s|ed)? \w+ of|split from|broke up with|(?:together|lives?|living) with) $")
+_BEFORE_CUE = re.compile(r",? (?:said|says|told|texted|cheated|yelled|shouted|dumped|lied|passed away|and I|and me)\b")
+_CREDENTIALED = re.compile(rf"\b{_CAPS},?\s+{CREDENTIAL}")
+_DEGREES = frozenset("LCSW LMFT LMHC LPC LPCC LCPC LICSW LMSW MFT MSW NCC PhD PsyD EdD MD MA MEd RN CADC CAP Ph Psy Ed".split())
 _AND = re.compile(rf"(?:,? and| &| or)\s({_CAP})")
+_MORE = re.compile(rf"(?: (?:[A-Z]\.|de|da|van|von|del|la|bin|al|O))?[ ]({_CAP})")
 _PLACE = re.compile(r"\b(?:San|Santa|Santo|St\.?|Saint|North|South|New|Port|Fort|Lake|Mount)\s$")
 _STARTS = re.compile(r"(?:^|[.!?:\n\"“(–—*-]\s*)$")
-_MORE = re.compile(rf"(?: (?:[A-Z]\.|de|da|van|von|del|la|bin|al|O))?[ ]({_CAP})")
-_LOWER_CUE = re.compile(rf"(?i:\bi['’]?m|\bi am|\bname is|\bnamed|\bmy (?:{_KIN}))\s$")
+_SAYS = re.compile(r" (?:says|told|texted|wants me|keeps|cheated|and I)\b")
+_INTRODUCES = re.compile(r"(?i:\b(?:i['’]m|i am|this is)\s)$")
+_STOPS = re.compile(r"\s*(?:[,.!\n]|and I\b|$)")
+_AROUND = 60
+"""How far back a cue may begin, in characters."""
 
 
 @lru_cache(maxsize=1)
@@ -71,39 +84,72 @@ def _lists() -> dict[str, frozenset[str]]:
     for part in re.split(r"^\[", text, flags=re.MULTILINE)[1:]:
         name, body = part.split("]", 1)
         found[name] = frozenset(body.split())
+    kin = {k for k in re.sub(r"\[é\]\+|\?", "", _KIN).split("|") if " " not in k} | {"fiancée", "fiancee", "twin"}
+    titles = re.findall(r"[^\W\d_]{2,}", _TITLE.casefold())
+    found["last"] = _LAST | frozenset(kin) | frozenset(titles) | {k.split("-")[-1] for k in kin} | _VERBS
+    found["either"] = found["words"] | found["capital"]
     return found
 
 
-def find(text: str) -> Iterator[tuple[int, int]]:
-    """The places of names in ``text``, titles and possessive endings left out."""
+def find(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """The places of names in ``text``, titles and possessive endings left out.
+
+    Args:
+        text: one turn.
+        said: its words in lower case, by which most of the work is spared.
+    """
     lists = _lists()
     found: set[tuple[int, int]] = set()
-    for pattern in _AFTER_CUE:
-        for match in pattern.finditer(text):
-            found.update(_names_of(match.start(1), match[1]))
-    for pattern in _BEFORE_CUE:
-        for match in pattern.finditer(text):
-            found.update(_names_of(match.start(1), match[1], lists["words"] | lists["no"]))
-    tokens = [(m.start(), m[0]) for m in _WORD.finditer(text)]
-    lower = {_bare(t).casefold() for _, t in tokens}
-    if not lower.isdisjoint(lists["given"]):
-        for start, token in tokens:
-            if _bare(token).casefold() in lists["given"] and not _PLACE.search(text[max(0, start - 6) : start]):
-                found.add(_extend(text, start, start + len(_bare(token))))
-    if not lower.isdisjoint(lists["capital"]):
-        for start, token in tokens:
-            before = text[max(0, start - 6) : start]
-            is_inside = token[0].isupper() and not (_PLACE.search(before) or _STARTS.search(before))
-            if is_inside and _bare(token).casefold() in lists["capital"]:
-                found.add(_extend(text, start, start + len(_bare(token))))
-    if not (lower.isdisjoint(lists["words"]) and lower.isdisjoint(lists["capital"])):
-        found.update(_ambiguous(text, tokens))
+    capitals = [(m.start(), m[0]) for m in _CAPITAL.finditer(text)]
+    for start, token in capitals:
+        found.update(_by_surroundings(text, start, token))
+    if any(token in _DEGREES for _, token in capitals):
+        for match in _CREDENTIALED.finditer(text):
+            found.update(_names_of(match.start(1), match[1], lists["either"]))
+    if not said.isdisjoint(lists["given"]):
+        for match in _WORD.finditer(text):
+            token = _bare(match[0])
+            is_given = token.casefold() in lists["given"] or token.split("-")[0].casefold() in lists["given"]
+            if is_given and not _PLACE.search(text[max(0, match.start() - 6) : match.start()]):
+                found.add(_extend(text, match.start(), match.start() + len(token)))
     if found:
-        yield from _again(text, tokens, found)
+        yield from _again(text, capitals, found)
+
+
+def _by_surroundings(text: str, start: int, token: str) -> Iterator[tuple[int, int]]:
+    """A capitalised word that what stands around it makes a name."""
+    lists = _lists()
+    bare = _bare(token)
+    folded = bare.casefold()
+    if folded in lists["no"] or folded.removesuffix("s") in lists["no"]:
+        return
+    before = text[max(0, start - 24) : start]
+    last = before.rstrip(" ,.\n").rpartition(" ")[2].rpartition("\n")[2].replace("’", "'").casefold()
+    if last in lists["last"] or last.rpartition("-")[2] in lists["last"]:
+        for pattern in _AFTER_CUE[:-1] if last not in _VERBS else _AFTER_CUE:
+            match = _ending_at(pattern, text, start)
+            if match:
+                yield from _names_of(start, match)
+    elif last in ("of", "from", "with") and _REMIND.search(before):
+        match = _ending_at(_AFTER_CUE[-1], text, start)
+        yield from _names_of(start, match or "")
+    end = start + len(bare)
+    if folded in lists["either"]:
+        yield from _ambiguous(text, start, end, folded)
+    elif _BEFORE_CUE.match(text, end) and not folded.endswith("ing"):
+        yield start, end
+
+
+def _ending_at(pattern: re.Pattern[str], text: str, start: int) -> str | None:
+    """What a cue's pattern takes for a name at ``start``, where it does."""
+    for match in pattern.finditer(text, max(0, start - _AROUND), start + _AROUND):
+        if match.start(1) == start:
+            return match[1]
+    return None
 
 
 def _bare(token: str) -> str:
-    return token[:-2] if token.endswith(("'s", "’s", "'S", "’S")) else token.strip("'’-")
+    return token[:-2] if token.endswith(("'s", "’s", "'S", "’S")) else token
 
 
 def _is_name(token: str) -> bool:
@@ -113,13 +159,13 @@ def _is_name(token: str) -> bool:
 
 def _names_of(start: int, caps: str, never: frozenset[str] = frozenset()) -> Iterator[tuple[int, int]]:
     """The leading capitalised words that can be a name, as one place."""
-    end = begin = start
+    end = start
     for match in _WORD.finditer(caps):
-        if not _is_name(match[0]) or (end == begin and _bare(match[0]).casefold() in never):
+        if not _is_name(match[0]) or (end == start and _bare(match[0]).casefold() in never):
             break
         end = start + match.start() + len(_bare(match[0]))
-    if end > begin:
-        yield begin, end
+    if end > start:
+        yield start, end
 
 
 def _extend(text: str, start: int, end: int) -> tuple[int, int]:
@@ -132,25 +178,23 @@ def _extend(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _ambiguous(text: str, tokens: list[tuple[int, str]]) -> Iterator[tuple[int, int]]:
-    """Names that are words as well, where a family name follows or the person introduces themselves."""
+def _ambiguous(text: str, start: int, end: int, folded: str) -> Iterator[tuple[int, int]]:
+    """A word that may be a name: by its capital within a sentence, a family name after it, or what it does."""
     lists = _lists()
-    for (start, token), following in zip(tokens, [*tokens[1:], (0, "")], strict=True):
-        bare = _bare(token)
-        if bare.casefold() not in lists["words"] | lists["capital"] or not bare[:1].isupper():
-            continue
-        end = start + len(bare)
-        adjacent = following[0] == start + len(token) + 1 and following[1][:1].isupper()
-        if adjacent and _bare(following[1]).casefold() in lists["family"]:
-            yield _extend(text, start, end)
-        elif re.search(r"(?i:\b(?:i['’]m|i am|this is)\s)$", text[max(0, start - 12) : start]):
-            if re.match(r"\s*(?:[,.!\n]|and I\b|$)", text[end:]):
-                yield start, end
-        elif re.match(r" (?:says|told|texted|wants me|keeps|cheated|and I)\b", text[end : end + 12]):
-            yield start, end
+    before = text[max(0, start - 12) : start]
+    more = _MORE.match(text, end)
+    if _PLACE.search(before):
+        return
+    is_inside = folded in lists["capital"] and not _STARTS.search(before)
+    has_family = more and _bare(more[1]).casefold() in lists["family"]
+    introduces = _INTRODUCES.search(before) and _STOPS.match(text, end)
+    if is_inside or has_family:
+        yield _extend(text, start, end)
+    elif introduces or _SAYS.match(text, end):
+        yield start, end
 
 
-def _again(text: str, tokens: list[tuple[int, str]], found: set[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _again(text: str, capitals: list[tuple[int, str]], found: set[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The places found, the names joined to them by "and", and every other place of the same names."""
     for start, end in list(found):
         match = _AND.match(text, end)
@@ -159,9 +203,9 @@ def _again(text: str, tokens: list[tuple[int, str]], found: set[tuple[int, int]]
             end = at + len(_bare(match[1]))
             found.add(_extend(text, at, end))
             match = _AND.match(text, end)
-    said = {w for a, b in found for w in _WORD.findall(text[a:b]) if len(w) > 1 and w[0].isupper()}
-    said -= {w for w in said if w.casefold() in _lists()["words"] | _lists()["capital"]}
+    same = {w for a, b in found for w in _WORD.findall(text[a:b]) if len(w) > 1 and w[0].isupper()}
+    same -= {w for w in same if w.casefold() in _lists()["either"]}
     yield from found
-    for start, token in tokens:
-        if _bare(token) in said:
+    for start, token in capitals:
+        if _bare(token) in same:
             yield start, start + len(_bare(token))

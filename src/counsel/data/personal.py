@@ -89,27 +89,24 @@ class Masker:
             if len(name) > 1:
                 self._authors.setdefault(name[0].casefold(), set()).add(tuple(p.casefold() for p in name))
 
-    def find(self, text: str, author: str = "") -> list[Span]:
+    def find(self, text: str, said: frozenset[str] | None = None, author: str = "") -> list[Span]:
         """The places to mask, in order, none overlapping another.
 
         Args:
             text: one turn.
+            said: its ``spoken_words``, when they are at hand; words of a longer text do no harm.
             author: who wrote it or answers in it; this name's parts are masked on their own as well.
         """
-        found = [*self._listed(text), *self._author_spans(text, author)]
-        if "@" in text or "dot" in text:
-            found += [Span(*m.span(), "email", "email") for m in contacts.EMAIL.finditer(text)]
-        if "." in text:
-            found += [Span(*m.span(), "url", "url") for m in contacts.URL.finditer(text)]
-        if "@" in text:
-            found += [Span(*m.span(), "name", "handle") for m in contacts.HANDLE.finditer(text)]
+        said = spoken_words(text) if said is None else said
+        found = [*self._listed(text, said), *self._author_spans(text, author, said)]
+        found += [Span(*place, kind, rule) for *place, kind, rule in contacts.internet(text, said)]
         if _DIGIT.search(text):
-            found += [Span(*place, "birth date", "birth_date") for place in identity.birth_dates(text)]
-            found += [Span(*place, "number", "number") for place in identity.numbers(text)]
-            found += [Span(*place, "address", "address") for place in identity.addresses(text)]
-        found += [Span(start, end, kind, kind) for start, end, kind in contacts.phones(text)]
-        found += [Span(*place, "name", "name") for place in names.find(text)]
-        return _merged(found, text)
+            found += [Span(*place, "birth date", "birth_date") for place in identity.birth_dates(text, said)]
+            found += [Span(*place, "number", "number") for place in identity.numbers(text, said)]
+            found += [Span(*place, "address", "address") for place in identity.addresses(text, said)]
+        found += [Span(start, end, kind, kind) for start, end, kind in contacts.phones(text, said)]
+        found += [Span(*place, "name", "name") for place in names.find(text, said)]
+        return _merged(found) if found else []
 
     def replace(self, text: str, spans: Iterable[Span]) -> str:
         """``text`` with its personal places masked."""
@@ -123,28 +120,30 @@ class Masker:
         """``find``, then ``replace``."""
         return self.replace(text, self.find(text))
 
-    def _listed(self, text: str) -> Iterator[Span]:
-        if not self._terms:
-            return
-        said = {w.casefold() for w in _WORD.findall(text)} | {""}
-        for first in self._terms.keys() & said:
+    def _listed(self, text: str, said: frozenset[str]) -> Iterator[Span]:
+        for first in self._terms.keys() & {*said, ""}:
             for pattern, term in self._terms[first]:
                 for match in pattern.finditer(text):
                     yield Span(*match.span(), term.kind, "redact")
 
-    def _author_spans(self, text: str, author: str) -> Iterator[Span]:
+    def _author_spans(self, text: str, author: str, said: frozenset[str]) -> Iterator[Span]:
         own = author_name(author) if author else ()
-        if not own and not self._authors:
+        single = {p for p in own if len(p) > 2}
+        if not single and said.isdisjoint(self._authors):
             return
         tokens = list(_WORD.finditer(text))
         folded = [t[0].casefold() for t in tokens]
-        single = {p for p in own if len(p) > 2}
         for i, token in enumerate(tokens):
             for name in self._authors.get(folded[i], ()):
                 if tuple(folded[i : i + len(name)]) == name:
                     yield Span(token.start(), tokens[i + len(name) - 1].end(), "name", "author_name")
             if token[0] in single:
                 yield Span(*token.span(), "name", "author_name")
+
+
+def spoken_words(text: str) -> frozenset[str]:
+    """The words of a text in lower case; rules look here first, whether they need to look at the text at all."""
+    return frozenset(_WORD.findall(text.casefold()))
 
 
 def author_name(author: str) -> tuple[str, ...]:
@@ -154,7 +153,7 @@ def author_name(author: str) -> tuple[str, ...]:
     return tuple(w for p in parts for w in _WORD.findall(p) if len(w) > 1)
 
 
-def _merged(found: list[Span], text: str) -> list[Span]:
+def _merged(found: list[Span]) -> list[Span]:
     """Overlapping places become one, of the kind that was found first in order of trust."""
     order = {id(span): i for i, span in enumerate(found)}
     merged: list[Span] = []

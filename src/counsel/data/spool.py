@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counsel.conversation import Conversation
-from counsel.text import NearDuplicates, key, letters, words
+from counsel.text import NearDuplicates, key, words
 
 _BATCH = 512
 
@@ -50,7 +50,7 @@ class Spool:
             key(raw_prompt),
             key(raw_pair),
             clean_prompt,
-            key("\x1f".join(letters(m.content) for m in conversation.turns)),
+            key("".join("".join(m.content for m in conversation.turns).casefold().split())),
         )
         for column, value in zip(self._keys, keys, strict=True):
             column.append(value)
@@ -87,7 +87,7 @@ class Spool:
 
     @property
     def clean_pairs(self) -> NDArray[np.uint64]:
-        """The key of each row's whole conversation as kept, by letters alone."""
+        """The key of each row's whole conversation as kept, without case and white space."""
         return _array(self._keys[3])
 
     @property

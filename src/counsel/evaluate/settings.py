@@ -1,4 +1,4 @@
-"""The settings of ``counsel evaluate``."""
+"""The settings of ``counsel evaluate``. Their help, flags, TOML keys and documentation all come from here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,27 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings:
-    """Stand-in."""
+    """Everything that an evaluation depends on, apart from the run itself."""
 
     run: Path
-    """The run."""
+    """The directory of a run that has finished training."""
+    data: Path | None = None
+    """The prepared data, when they have moved since training; eval.jsonl must still be the very same file."""
+    rows: int = 8
+    """Conversations that pass through the model together; changes the speed, not the result."""
+    seed: int = 0
+    """Decides which conversations are shown as samples, and the draws behind the intervals."""
+    resamples: int = 10_000
+    """How often the conversations are drawn anew for an interval."""
+    samples: int = 6
+    """How many prompts are answered before and after tuning, for a person to read."""
+    max_new_tokens: int = 200
+    """The longest sample reply in tokens; a longer one is cut there."""
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "resamples", "max_new_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        for name in ("seed", "samples"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{name} must be 0 or more, not {getattr(self, name)}")

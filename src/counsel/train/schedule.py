@@ -52,7 +52,7 @@ class Schedule(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """What is due after this step."""
         last = state.global_step >= state.max_steps
-        if self.valid_steps and (last or state.global_step % self.valid_steps == 0) and not self.interrupted:
+        if self.valid_steps and (last or state.global_step % self.valid_steps == 0):
             control.should_evaluate = True
         if last or self.interrupted or state.global_step % self.save_steps == 0:
             control.should_save = True
