@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -20,54 +21,59 @@ import tempfile
 import time
 from pathlib import Path
 
-WHO = ["husband", "wife", "mother", "father", "sister", "brother", "boss", "neighbour", "best friend", "roommate", "son",
-       "daughter", "partner", "cousin", "teacher", "colleague"]  # fmt: skip
+NOUNS = """accident anger apartment argument baby birthday body boss brother bus career child church city college cousin
+daughter debt diagnosis divorce dog dream drinking exam family father fear fight friend funeral future garden grief guilt
+habit holiday home hospital house husband illness job kitchen lecture letter lie loss marriage medicine meeting mistake
+money morning mother move neighbour night operation panic parent partner party past pay phone plan pregnancy promise
+question reason rent room routine school secret shame silence sister sleep son street stress summer teacher test thought
+train trip trust truth wedding weekend wife winter work worry year""".split()
+ADJECTIVES = """afraid alone angry anxious ashamed awful bad blank bored broken calm careful cold confused constant cruel
+curious deep different difficult distant early empty endless false final friendly gentle guilty hard heavy honest
+hopeless huge impossible jealous kind last late lonely long loud lost nervous new numb old ordinary patient private quiet
+real restless sad safe secret serious sharp sick simple slow small sober strange strict stuck sudden tense terrible
+tired unfair unkind useless warm weak weird worried wrong young""".split()
+VERBS = """accept avoid believe blame break bring carry change cover describe drop escape explain face fear feel find finish
+fix follow forget forgive handle hate hear help hide hold ignore imagine keep leave lose love manage mention miss need
+notice pay protect push question raise recall refuse regret remember repeat respect ruin save share stop support survive
+test touch understand want watch write""".split()
+TIMES = """at night|for years|since spring|for two months|every day|since 2019|on and off|all my life|most weekends|again and
+again|when the house is quiet|before breakfast|after work|in the car|on the phone|in front of people|without a word|last
+March|this autumn|twice a week""".replace("\n", " ").split("|")
 NAMES = ["Daniel", "Priya", "Marcus", "Olivia", "Ahmed", "Katarzyna", "Luis", "Hannah", "Yusuf", "Ingrid"]
-FEELING = ["anxious", "numb", "ashamed", "furious", "lonely", "empty", "guilty", "tired", "hopeless", "jealous", "tense",
-           "restless", "overwhelmed", "sad", "stuck", "scared"]  # fmt: skip
-THING = ["the divorce", "my exams", "our debts", "the move", "the new job", "the accident", "her illness", "the funeral",
-         "his drinking", "the baby", "my weight", "the lockdown", "the argument", "our wedding", "my visa", "the diagnosis"]  # fmt: skip
-TIME = ["for years", "since spring", "for two months", "every single night", "since 2019", "on and off", "all my life",
-        "since I was 14", "most weekends", "when the house is quiet"]  # fmt: skip
 ASKS = [
-    "I have felt {feeling} about {thing} {time} and I do not know how to talk to my {who}.",
-    "My {who} says I am too {feeling}, but {thing} changed everything for us.",
-    "{time} I lie awake thinking about {thing}, and in the morning I am {feeling}.",
-    "I stopped seeing people after {thing} because being around them makes me {feeling}.",
-    "My {who} {name} and I argue about {thing} until one of us leaves the room.",
-    "Whenever somebody mentions {thing} my chest gets tight and I feel {feeling}.",
-    "I never told anyone that {thing} left me {feeling} {time}.",
-    "How can I stop being so {feeling} when my {who} brings up {thing}?",
-    "Is it normal to be {feeling} {time}?",
-    "Part of me wants to forgive my {who}, part of me is still {feeling}.",
+    "I {v} the {a} {n} {t} and cannot {v} my {n}.",
+    "My {n} says that I {v} every {n}, but the {a} {n} was never {a}.",
+    "{t} I {v} what the {n} did to our {a} {n}.",
+    "How do I {v} a {n} who is {a} about the {n}?",
+    "Since the {n} I am {a}, {a} and {a}.",
+    "Should I {v} the {n} or {v} it {t}?",
+    "It was a {a} {n}; nobody would {v} the {n} {t}.",
+    "My friend {name} and I {v} the {n}, and then we {v} the {a} {n}.",
 ]
 REPLIES = [
-    "It sounds as if {thing} has weighed on you {time}, and being {feeling} is an understandable answer to that.",
-    "When we feel {feeling}, the body often knows before the mind does, so notice where you carry it.",
-    "You might tell your {who} what you need in one plain sentence, without explaining {thing} again.",
-    "Many people who live with {thing} find that a small routine, kept {time}, brings back some ground.",
-    "What would you say to a friend who was {feeling} because of {thing}?",
-    "A therapist near you can help you look at why your {who} has such power over how {feeling} you feel.",
-    "Try to write down, {time}, three moments in which you were not {feeling} at all.",
-    "There is no right speed for getting over {thing}; some days you will be {feeling} again, and that is no failure.",
-    "Your {who} may be {feeling} as well, and neither of you has found words for {thing} yet.",
-    "Breathe out slowly, longer than you breathe in, whenever {thing} comes back to you.",
-    "I wonder what {name} would say if you asked directly about {thing}.",
+    "It sounds as if the {n} made you {a}, and it is hard to {v} a {n} {t}.",
+    "You could {v} one {a} thing about your {n} {t}, and {v} the rest.",
+    "What would happen if you did not {v} the {n}?",
+    "Many people {v} a {a} {n} by learning to {v} the {n} first.",
+    "A counselor can help you {v} why the {n} still feels so {a}.",
+    "Try to {v} your {n}, then {v} how {a} the {n} was.",
+    "There is no {a} way to {v} a {n}, and a {a} {n} is no failure.",
+    "Perhaps your {n} is {a} as well and cannot {v} the {n} {t}.",
+    "I wonder what {name} would {v} if you said that the {n} is {a}.",
 ]
 EXTRA = ["You can call my office at (555) 010-{n:04d}.", "Write to me at reader{n}@example.com.", "Good luck!", "Take care.",
          "If you are in danger call 911.", "See www.example.org/{n} for more.", "I live at {n} Maple Street.",
          "My case number is FC-2019-{n:05d}."]  # fmt: skip
 
 
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
 def sentence(draw: random.Random, forms: list[str]) -> str:
     """One sentence with its slots filled."""
-    return draw.choice(forms).format(
-        who=draw.choice(WHO),
-        feeling=draw.choice(FEELING),
-        thing=draw.choice(THING),
-        time=draw.choice(TIME),
-        name=draw.choice(NAMES),
-    )
+    pools = {"n": NOUNS, "a": ADJECTIVES, "v": VERBS, "t": TIMES, "name": NAMES}
+    form = _SLOT.sub(lambda m: draw.choice(pools[m[1]]), draw.choice(forms))
+    return form[0].upper() + form[1:]
 
 
 def write(path: Path, rows: int) -> None:
@@ -75,9 +81,8 @@ def write(path: Path, rows: int) -> None:
     draw = random.Random(1)
     with open(path, "w", encoding="utf-8") as f:
         for n in range(rows):
-            ask = [sentence(draw, ASKS) for _ in range(draw.randint(3, 6))]
-            ask.append(f"This is what week {n % 97} of month {n // 97} looks like for me.")
-            reply = [sentence(draw, REPLIES) for _ in range(draw.randint(5, 11))]
+            ask = [sentence(draw, ASKS) for _ in range(draw.randint(4, 8))]
+            reply = [sentence(draw, REPLIES) for _ in range(draw.randint(8, 15))]
             if n % 12 == 0:
                 reply.append(draw.choice(EXTRA).format(n=n % 10000))
             text = "<p>" + "</p><p>".join(reply) + "</p>" if n % 10 == 0 else " ".join(reply)

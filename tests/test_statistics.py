@@ -46,9 +46,7 @@ def test_a_slow_twin_gives_the_same_interval() -> None:
     assert fast.interval(ratio(0, 2)) == pytest.approx(np.quantile(values, [tail, 1 - tail]))
 
 
-@pytest.mark.parametrize(
-    ("groups", "student"), [(5, 2.776), (10, 2.262), (30, 2.045), (100, 1.984), (10_000, 1.960)]
-)
+@pytest.mark.parametrize(("groups", "student"), [(5, 2.776), (10, 2.262), (30, 2.045), (100, 1.984), (10_000, 1.960)])
 def test_the_tails_are_students(groups: int, student: float) -> None:
     from statistics import NormalDist
 

@@ -77,9 +77,7 @@ class Bootstrap:
     """Shape (resamples, columns): the columns' sums over each draw of as many groups."""
 
     @classmethod
-    def of(
-        cls, groups: Sequence[str], columns: Floats, *, seed: int, resamples: int = RESAMPLES
-    ) -> Bootstrap:
+    def of(cls, groups: Sequence[str], columns: Floats, *, seed: int, resamples: int = RESAMPLES) -> Bootstrap:
         """Draw ``resamples`` times. The same seed gives the same draws.
 
         Args:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -22,10 +22,14 @@ SHINGLE = 5
 """Characters in a shingle."""
 BANDS, BAND_ROWS = 25, 5
 """A pair of similarity s meets in some band with probability 1 - (1 - s^5)^25: 0.99 at 0.7, 0.9999 at 0.8."""
-WINDOW = 32
-"""In a band, each text meets at most this many others, so that thousands of equal bands stay affordable."""
-SLACK = 0.17
-"""A pair whose signatures agree on less than threshold - SLACK is not checked: four standard errors away."""
+WINDOW = 16
+"""In a band, each text meets at most this many others on either side, so that long runs stay affordable."""
+SLACK = 0.12
+"""A pair whose signatures agree on less than threshold - SLACK is not checked: three standard errors away."""
+PATIENCE = 16
+"""A text that was checked in vain so often is checked only where its signature still promises a match."""
+_CHUNK = 65536
+_REMEMBERED = 1_000_000
 
 _WORD = re.compile(r"\w+")
 _SPACES = re.compile(r"\s+")
@@ -110,7 +114,8 @@ class NearDuplicates:
         signature = self.signatures(texts)
         banded = signature.reshape(len(texts), BANDS, BAND_ROWS).astype(np.uint64)
         self._keys.append(_mixed((banded * self._row).sum(axis=2, dtype=np.uint64)))
-        self._bytes.append((signature >> np.uint32(24)).astype(np.uint8))
+        # Minima are small numbers: a multiplication brings their lower bits, which differ, to the top.
+        self._bytes.append(((signature * np.uint32(0x9E3779B1)) >> np.uint32(24)).astype(np.uint8))
         self.size += len(texts)
 
     def signatures(self, texts: Sequence[str]) -> NDArray[np.uint32]:
@@ -150,41 +155,53 @@ class NearDuplicates:
             return groups.roots()
         pieces = lru_cache(maxsize=4096)(lambda i: shingles(text_of(i)))
         signature = np.concatenate(self._bytes)
-        rejected: set[tuple[int, int]] = set()
+        in_vain = np.zeros(self.size, np.uint8)
+        rejected: set[int] = set()
         following = np.concatenate([block[:, -1] for block in self._keys])
         for band in range(BANDS):
             keys = np.concatenate([block[:, band] for block in self._keys])
             # Within equal keys, sort by the band before: in a run longer than the window, likely pairs stay close.
             order = np.lexsort((following, keys))
             following = keys
-            for a, b in self._meetings(keys[order], order, signature, groups):
-                if (a, b) in rejected or groups.root(a) == groups.root(b):
-                    continue
-                self.pairs_checked += 1
-                if jaccard(pieces(a), pieces(b)) >= self.threshold:
-                    groups.join(a, b)
-                else:
-                    rejected.add((a, b))
+            for first, second in self._meetings(keys[order], order, signature, in_vain, groups):
+                for a, b in zip(first.tolist(), second.tolist(), strict=True):
+                    pair = min(a, b) * self.size + max(a, b)
+                    if groups.root(a) == groups.root(b) or pair in rejected:
+                        continue
+                    self.pairs_checked += 1
+                    if jaccard(pieces(a), pieces(b)) >= self.threshold:
+                        groups.join(a, b)
+                        continue
+                    in_vain[a] += in_vain[a] < 255
+                    in_vain[b] += in_vain[b] < 255
+                    if len(rejected) < _REMEMBERED:
+                        rejected.add(pair)
         return groups.roots()
 
     def _meetings(
-        self, keys: NDArray[np.uint64], order: NDArray[np.int64], signature: NDArray[np.uint8], groups: Groups
-    ) -> list[tuple[int, int]]:
+        self,
+        keys: NDArray[np.uint64],
+        order: NDArray[np.int64],
+        signature: NDArray[np.uint8],
+        in_vain: NDArray[np.uint8],
+        groups: Groups,
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """The pairs that share a key, are not yet one group, and whose signatures look alike."""
-        roots = groups.roots()
-        met: list[tuple[int, int]] = []
         for distance in range(1, WINDOW + 1):
             at = np.flatnonzero(keys[:-distance] == keys[distance:])
             if not len(at):
-                break
-            a, b = order[at], order[at + distance]
-            apart = roots[a] != roots[b]
-            a, b = a[apart], b[apart]
-            for i in range(0, len(a), 65536):
-                x, y = a[i : i + 65536], b[i : i + 65536]
-                alike = (signature[x] == signature[y]).mean(axis=1) >= self.threshold - SLACK
-                met += zip(x[alike].tolist(), y[alike].tolist(), strict=True)
-        return met
+                return
+            for i in range(0, len(at), _CHUNK):
+                roots = groups.roots()
+                a, b = order[at[i : i + _CHUNK]], order[at[i : i + _CHUNK] + distance]
+                apart = roots[a] != roots[b]
+                a, b = a[apart], b[apart]
+                agreement = (signature[a] == signature[b]).mean(axis=1)
+                patient = (in_vain[a] < PATIENCE) & (in_vain[b] < PATIENCE)
+                hopeful = (in_vain[a] < 4 * PATIENCE) & (in_vain[b] < 4 * PATIENCE)
+                alike = (agreement >= self.threshold - SLACK) & patient
+                alike |= (agreement >= self.threshold) & hopeful
+                yield a[alike], b[alike]
 
 
 def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -17,8 +17,8 @@ TEMPLATE = (
     "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% else %}{{ ' ' + message['content'] + eos_token }}"
     "{% endif %}{% endfor %}"
 )
-FEELINGS = "sad tired angry lonely worried afraid ashamed restless numb guilty jealous bored".split()
-THINGS = "my work,my mother,the exam,my friend,the move,my sleep,our money,the baby,my health,school".split(",")
+FEELINGS = ("sad", "tired", "angry", "lonely", "worried", "afraid", "ashamed", "restless", "numb", "guilty")
+THINGS = ("my work", "my mother", "the exam", "my friend", "the move", "my sleep", "our money", "school")
 WAYS = ("It sounds as if", "I hear that", "So it seems that", "You tell me that")
 ASKS = ("What happened last?", "When is it worst?", "Who knows of it?", "What would help tonight?")
 

@@ -1,7 +1,7 @@
 """Checks the hand-written sample conversations and merges them into one file.
 
-Run `python tools/tiny/check_sample.py --out sample.jsonl`: problems are listed and nothing is written (exit 1), or the file
-is written with a stable "id" and "source": "counsel-sample" in each line.
+Run `python tools/tiny/check_sample.py --out sample.jsonl`: problems are listed and nothing is written (exit 1), or
+the file is written with a stable "id" and "source": "counsel-sample" in each line.
 """
 
 import argparse

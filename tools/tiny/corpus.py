@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
-
 from generate import Generator
+from tokenizers import Tokenizer
 from vocabulary import BOS, END_INST, EOS, INST, PAD
 from world import load_world, survey
 
@@ -79,7 +78,10 @@ def encode(tokenizer: Tokenizer, conversations: list[list[str]]) -> Tokens:
         digest = hashlib.blake2b("\n".join(texts).encode(), digest_size=8).digest()
         digests.append(int.from_bytes(digest, "little"))
     return Tokens(
-        np.array(ids, np.uint16), np.array(kinds, np.uint8), np.array(lengths, np.int32), np.array(digests, np.uint64)
+        np.array(ids, np.uint16),
+        np.array(kinds, np.uint8),
+        np.array(lengths, np.int32),
+        np.array(digests, np.uint64),
     )
 
 

@@ -1,7 +1,7 @@
 """Composes conversations from the world, seeded: what counsel-tiny is trained on.
 
-Run `python tools/tiny/generate.py --count 20 --seed 1` to read some, `--jsonl FILE` to write them, `--held-out` for openings
-that training never sees. The same seed gives the same conversations on every machine.
+Run `python tools/tiny/generate.py --count 20 --seed 1` to read some, `--jsonl FILE` to write them, `--held-out` for
+openings that training never sees. The same seed gives the same conversations on every machine.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import time
 import tomllib
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -24,10 +24,7 @@ from world import HERE, Topic, capitalize, load_world, resolve, slots_in, survey
 COUNSELING_SHARE = 1 / 3
 MULTI_TURN_SHARE = 0.44
 SYSTEM_SHARE = 0.04
-# Feelings that the sympathetic phrases do not suit ("It is hard to feel proud", "It makes sense that you feel stupid").
-SET_ASIDE = frozenset(
-    "hopeful proud excited relieved grateful patient happy glad calm stupid lazy foolish dull ugly old new slow behind".split()
-) | {"not good enough"}
+LONGEST_MESSAGE = 4  # sentences, less greeting and opener
 
 
 @dataclass(slots=True)
@@ -44,7 +41,7 @@ class Conversation:
         return [{"role": roles[at % 2], "content": text} for at, text in enumerate(self.texts)]
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_held_out(topic_id: str, tell: str, ask: str) -> bool:
     """Whether this pair of tell and ask is of the tenth that is kept for testing."""
     return zlib.crc32(f"{topic_id}|{tell}|{ask}".encode()) % 10 == 0
@@ -59,7 +56,7 @@ class Generator:
         self.plain = PlainManner(phrases["plain"])
         self.counseling = CounselingManner(phrases["counseling"])
         self.topics = topics
-        self.feelings = {t.id: [f for f in t.feelings if f not in SET_ASIDE] for t in topics}
+        self.feelings = {t.id: [f for f in t.feelings if f not in self.user["set_aside"]] for t in topics}
         small = load_smalltalk(word for words in self.feelings.values() for word in words)
         self.small = small.topics
         self.feelings |= {t.id: list(t.feelings) for t in small.topics}
@@ -112,9 +109,7 @@ class Generator:
                 text = count_in_digits(text)
         return capitalize(resolve(text, scene.values))
 
-    def _opening(
-        self, rng: Random, topic: Topic, register: str, held_out: bool, *, greeted: bool
-    ) -> tuple[str, Scene]:
+    def _opening(self, rng: Random, topic: Topic, register: str, held_out: bool, *, greeted: bool) -> tuple[str, Scene]:
         """The user's first message about a topic, and the scene that it sets."""
         tell, ask = self._pair(rng, topic, held_out)
         values = {name: pick(rng, options) for name, options in topic.slots.items()}
@@ -133,8 +128,10 @@ class Generator:
         if feeling:
             self._place_feeling(rng, parts, feeling)
         if ask:
-            parts.insert(0 if rng.random() < 0.06 else len(parts), ask)
-        parts = parts[:4] if not ask else [*parts[: 4 - 1], parts[-1]] if len(parts) > 4 else parts
+            first = ask in topic.ask and rng.random() < 0.06
+            parts.insert(0 if first else len(parts), ask)
+        if len(parts) > LONGEST_MESSAGE:
+            parts = [*parts[: LONGEST_MESSAGE - 1], parts[-1]]
         sentences = [self._spoken(rng, scene, part, register) for part in parts]
         if not greeted:
             self._open(rng, sentences, register)

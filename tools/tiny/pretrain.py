@@ -27,7 +27,7 @@ from vocabulary import as_transformers, check_round_trip, train_vocabulary
 from world import HERE
 
 HELD_OUT_CONVERSATIONS = 4000
-VOCABULARY_CONVERSATIONS = 60_000
+VOCABULARY_CONVERSATIONS = 40_000
 
 
 def parse() -> argparse.Namespace:
@@ -36,7 +36,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--world", type=Path, default=HERE / "world")
     parser.add_argument("--draft", action="store_true", help="take a world that still has problems")
-    parser.add_argument("--conversations", type=int, default=2_000_000)
+    parser.add_argument("--conversations", type=int, default=1_200_000)
     parser.add_argument("--minutes", type=float, default=4.5, help="of training; the schedule ends by the clock")
     parser.add_argument("--steps", type=int, help="a fixed number of steps instead of --minutes")
     parser.add_argument("--batch-tokens", type=int, help="a step (default 131072, on a CPU 1024)")
@@ -64,7 +64,10 @@ def prepare(options: argparse.Namespace, seconds: dict[str, float]) -> tuple[Tok
     few = min(HELD_OUT_CONVERSATIONS, options.conversations)
     held_out = generate_tokens(generator, tokenizer, count=few, held_out=True, **shared)
     seconds["text"] = round(time.monotonic() - start, 1)
-    print(f"text: {len(train.lengths):,} conversations, {len(train.ids):,} tokens, {seconds['text']} s", flush=True)
+    print(
+        f"text: {len(train.lengths):,} conversations, {len(train.ids):,} tokens, {seconds['text']} s",
+        flush=True,
+    )
     return tokenizer, train, held_out
 
 
@@ -88,7 +91,7 @@ def draw_loss(out: Path) -> None:
     axes = figure.subplots()
     axes.plot([r["step"] for r in records], [r["loss"] for r in records], lw=0.8, label="training, weighted")
     held = [r for r in records if "held_out_loss" in r]
-    axes.plot([r["step"] for r in held], [r["held_out_loss"] for r in held], "o-", label="held-out openings, assistant only")
+    axes.plot([r["step"] for r in held], [r["held_out_loss"] for r in held], "o-", label="held-out, assistant only")
     axes.set(xlabel="step", ylabel="loss (nats a token)", title="counsel-tiny, pre-training")
     axes.legend()
     figure.savefig(out / "loss.png", dpi=120)
@@ -138,7 +141,11 @@ def main() -> int:
     recipe = {
         "settings": vars(settings),
         "world_sha256": world_hash(options.world),
-        "conversations": {"asked": options.conversations, "distinct": len(train.lengths), "held_out": len(held_out.lengths)},
+        "conversations": {
+            "asked": options.conversations,
+            "distinct": len(train.lengths),
+            "held_out": len(held_out.lengths),
+        },
         "tokens": {"distinct": len(train.ids), "vocabulary": len(wrapped), "packed": filled},
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "bytes": size,

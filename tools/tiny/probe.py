@@ -31,9 +31,7 @@ def greedy_replies(folder: Path, prompts: list[str], device: str) -> list[tuple[
     tokenizer.padding_side = "left"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval()
     texts = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-        )
+        tokenizer.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True)
         for prompt in prompts
     ]
     batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(device)
@@ -45,9 +43,8 @@ def greedy_replies(folder: Path, prompts: list[str], device: str) -> list[tuple[
     )
     new = output[:, batch["input_ids"].shape[1] :]
     ended = (new == tokenizer.eos_token_id).any(1).tolist()
-    return [
-        (text.strip(), end) for text, end in zip(tokenizer.batch_decode(new, skip_special_tokens=True), ended, strict=True)
-    ]
+    replies = tokenizer.batch_decode(new, skip_special_tokens=True)
+    return [(text.strip(), end) for text, end in zip(replies, ended, strict=True)]
 
 
 def print_replies(folder: Path, prompts: list[str], device: str) -> int:

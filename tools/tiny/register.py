@@ -1,20 +1,22 @@
 """How a user writes: contractions, lower case, long vowels, small typos (used by generate.py)."""
 
 import re
-from functools import lru_cache
+from functools import cache
 from random import Random
 
 REGISTERS = ("careful", "chatty", "terse", "lower")
 REGISTER_WEIGHTS = (0.42, 0.26, 0.12, 0.20)
 START = r"(?:(?<=^)|(?<=[,.] )|(?<=\band )|(?<=\bbut )|(?<=\bso )|(?<=\bbecause )|(?<=\bthat )|(?<=\bwhen ))"
+AUXILIARY = "[Dd]o|[Dd]oes|[Dd]id|[Hh]as|[Hh]ave|[Hh]ad|[Ii]s|[Aa]re|[Ww]as|[Ww]ere|[Cc]ould|[Ww]ould|[Ss]hould"
+PARTICIPLE = "been|had|tried|never|always|already|felt|lost|got|said|told|known|made|done|[a-z]+ed"
 CONTRACTIONS = tuple(
     (re.compile(pattern), short)
     for pattern, short in (
         (r"\b([Cc])annot\b", r"\1an't"),
         (r"\b([Ww])ill not\b", r"\1on't"),
-        (r"\b([Dd]o|[Dd]oes|[Dd]id|[Hh]as|[Hh]ave|[Hh]ad|[Ii]s|[Aa]re|[Ww]as|[Ww]ere|[Cc]ould|[Ww]ould|[Ss]hould) not\b", r"\1n't"),
+        (rf"\b({AUXILIARY}) not\b", r"\1n't"),
         (START + r"I am(?= [a-z])", "I'm"),
-        (START + r"I have(?= (?:been|had|tried|never|always|already|felt|lost|got|said|told|known|made|done|[a-z]+ed)\b)", "I've"),
+        (START + rf"I have(?= (?:{PARTICIPLE})\b)", "I've"),
         (START + r"I will(?= [a-z])", "I'll"),
         (START + r"I would(?= (?:like|love|rather|feel|want)\b)", "I'd"),
         (START + r"([Ii]t|[Tt]hat|[Tt]here|[Hh]e|[Ss]he) is(?= [a-z])", r"\1's"),
@@ -22,12 +24,21 @@ CONTRACTIONS = tuple(
         (r"\b([Ww]hat|[Hh]ow|[Ww]here) is(?= (?:the|a|it|wrong)\b)", r"\1's"),
     )
 )
-DIGITS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "ten": "10"}
+DIGITS = {
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+    "ten": "10",
+}
 COUNTED = re.compile(rf"\b({'|'.join(DIGITS)})(?= (?:days|weeks|months|years|hours|times|minutes|people)\b)")
 LONG_WORD = re.compile(r"\b[a-z]{5,}\b")
 
 
-@lru_cache(maxsize=None)
+@cache
 def contract(text: str) -> str:
     """The sentence with contractions, as in speech: "I do not know" becomes "I don't know"."""
     for pattern, short in CONTRACTIONS:
@@ -35,7 +46,7 @@ def contract(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=None)
+@cache
 def count_in_digits(text: str) -> str:
     """The sentence with "three weeks" written as "3 weeks"; users do so although the world does not."""
     return COUNTED.sub(lambda match: DIGITS[match[0]], text)

@@ -1,20 +1,21 @@
-"""The two manners of the assistant: plain advice, and counseling (reflect, then one open question). Used by generate.py."""
+"""The assistant's two manners: plain advice, and counseling (reflect, then one open question). Used by generate.py."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from random import Random
 
 from world import SPEAKER, Next, Topic, capitalize, resolve, second_person, slots_in
 
 PLAIN_WORDS = (25, 60)
 COUNSELING_WORDS = (15, 40)
-NOT_IMPERATIVE = frozenset(
-    "You Your When Do If In On At Each Once Every For Never Before After Instead Even It The This That There With "
-    "Sometimes Maybe Perhaps Only Not Don't One A An As No Most Small Until While During From By To".split()
+# How advice begins that is no bare imperative, and a second command that could not follow "to".
+NOT_IMPERATIVE = re.compile(
+    r"(?:An?|As|At|After|Before|By|Do|During|Each|Even|Every|For|From|If|In|Instead|It|Maybe|Most|Never|No|Not|On|Once|One"
+    r"|Only|Perhaps|Small|Sometimes|That|The|There|This|To|Until|When|While|With|Your?)\b"
+    r"|.*(?:[.?!] |\b(?:and|but|or|so) do not\b|, do not\b)"
 )
-NEGATED = re.compile(r"[.?!] |\b(?:and|but|or|so) do not\b|, do not\b")  # a second command that could not follow "to"
 Phrases = Mapping[str, Sequence[str]]
 
 
@@ -38,17 +39,17 @@ def pick(rng: Random, texts: Sequence[str]) -> str:
     return texts[int(rng.random() * len(texts))]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _fitting(texts: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
     """The texts that use no slot the user has not filled and do not speak of us."""
     fit = tuple(text for text in texts if slots_in(text) <= known and not SPEAKER.search(text))
     return fit or texts
 
 
-@lru_cache(maxsize=None)
+@cache
 def infinitive(advice: str) -> bool:
     """Whether the advice is a bare imperative, so that it can follow "You could"."""
-    return advice.split(" ", 1)[0] not in NOT_IMPERATIVE and not NEGATED.search(advice)
+    return not NOT_IMPERATIVE.match(advice)
 
 
 def say(rng: Random, scene: Scene, texts: tuple[str, ...]) -> str:

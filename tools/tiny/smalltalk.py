@@ -1,4 +1,4 @@
-"""Loads small.toml: feelings without a topic, vague beginnings, fixed exchanges and system texts (used by generate.py)."""
+"""Loads small.toml: feelings without a topic, vague beginnings, exchanges, system texts (used by generate.py)."""
 
 import tomllib
 from collections.abc import Iterable
@@ -68,7 +68,11 @@ def load_smalltalk(feelings: Iterable[str], path: Path = HERE / "small.toml") ->
     check(topics, path.name, report, counts=False)
     exchanges = [
         Exchange(
-            item["id"], item["place"], tuple(item["user"]), _parts(item["reply"]), _parts(item.get("counseling", []))
+            item["id"],
+            item["place"],
+            tuple(item["user"]),
+            _parts(item["reply"]),
+            _parts(item.get("counseling", [])),
         )
         for item in raw["exchange"]
     ]

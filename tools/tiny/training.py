@@ -20,6 +20,7 @@ CONTEXT = 1024
 WARM_UP, DECAY_FROM = 0.02, 0.5  # shares of the schedule
 MAX_BYTES = 12_000_000
 Loss = Callable[..., torch.Tensor]
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # ids, kinds, positions
 
 
 @dataclass(frozen=True)
@@ -68,29 +69,32 @@ class Batches:
         self.device = device
         self.random = torch.Generator(device="cpu").manual_seed(seed)
 
-    def __iter__(self) -> Iterator[list[torch.Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         """Endless batches of (ids, kinds, positions), each of size x width, int64."""
         while True:
             order = torch.randperm(self.count, generator=self.random).to(self.device)
             for start in range(0, self.count - self.size + 1, self.size):
                 yield self.take(order[start : start + self.size])
 
-    def take(self, index: torch.Tensor) -> list[torch.Tensor]:
+    def take(self, index: torch.Tensor) -> Batch:
         """The rows at `index`."""
-        return [tensor[index].long() for tensor in self.tensors]
+        ids, kinds, positions = (tensor[index].long() for tensor in self.tensors)
+        return ids, kinds, positions
 
 
 def weighted_loss(
-    model: MistralForCausalLM, ids: torch.Tensor, kinds: torch.Tensor, positions: torch.Tensor, weights: torch.Tensor
+    model: MistralForCausalLM,
+    ids: torch.Tensor,
+    kinds: torch.Tensor,
+    positions: torch.Tensor,
+    weights: torch.Tensor,
 ) -> torch.Tensor:
     """Mean next-token loss, each token by its kind's weight; conversations of one row do not see each other."""
     document = (positions == 0).cumsum(1)
     width = ids.shape[1]
     causal = torch.ones(width, width, dtype=torch.bool, device=ids.device).tril()
     mask = ((document[:, :, None] == document[:, None, :]) & causal)[:, None]
-    hidden = model.model(
-        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
-    ).last_hidden_state
+    hidden = model.model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
     logits = model.lm_head(hidden).float()
     # Each row begins with <s>, whose weight is 0, so the target that rolls around to the last place counts nothing.
     targets, weight = ids.roll(-1, 1), weights[kinds].roll(-1, 1)
@@ -143,7 +147,7 @@ class Trainer:
             return torch.autocast("cuda", dtype=torch.bfloat16)
         return nullcontext()
 
-    def _gradients(self, batch: list[torch.Tensor]) -> torch.Tensor:
+    def _gradients(self, batch: Batch) -> torch.Tensor:
         with self._autocast():
             loss = self.loss(self.model, *batch, self.weights)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -159,7 +163,10 @@ class Trainer:
                 self._gradients(batch).item()
                 how = "compiled"
             except Exception as error:  # any failure of the compiler: the eager loss does the same, slower
-                print(f"torch.compile failed, going on without: {type(error).__name__}: {str(error)[:300]}", flush=True)
+                print(
+                    f"torch.compile failed, going on without: {type(error).__name__}: {str(error)[:300]}",
+                    flush=True,
+                )
                 self.loss = weighted_loss
                 torch._dynamo.reset()
         self.optimizer.zero_grad(set_to_none=True)

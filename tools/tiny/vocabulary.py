@@ -1,4 +1,4 @@
-"""counsel-tiny's tokenizer: byte-level BPE over the generated text, with Mistral's control tokens and instruct template."""
+"""counsel-tiny's tokenizer: byte-level BPE over the generated text, Mistral's control tokens and instruct template."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ VOCABULARY = 4096
 CONTROL = ("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "<pad>")
 UNK, BOS, EOS, INST, END_INST, PAD = range(len(CONTROL))
 
-# As Mistral-7B-Instruct-v0.3 renders it; a system message is refused as by v0.1 (Counsel folds it into the first user turn).
+# As Mistral-7B-Instruct-v0.3 renders it; a system message is refused as by v0.1 (Counsel folds it into the first turn).
 CHAT_TEMPLATE = """\
 {%- if messages and messages[0]["role"] == "system" -%}
     {{- raise_exception("This template takes no system message; put its text into the first user message.") -}}
@@ -75,12 +75,21 @@ def as_transformers(tokenizer: Tokenizer, length: int) -> PreTrainedTokenizerFas
 
 def check_round_trip(wrapped: PreTrainedTokenizerFast) -> None:
     """Raise ValueError unless any text comes back as it was and the template is Mistral's."""
-    samples = ["It sounds like a lot.", " two  spaces ", "naïve café, 日本語, Ünïcödé, 🙂\n\ttabs", json.dumps({"a": [1, 2]})]
+    samples = [
+        "It sounds like a lot.",
+        " two  spaces ",
+        "naïve café, 日本語, Ünï, 🙂\n\ttabs",
+        json.dumps({"a": [1, 2]}),
+    ]
     for text in samples:
         ids = wrapped.encode(text, add_special_tokens=False)
         if wrapped.decode(ids) != text:
             raise ValueError(f"{text!r} came back as {wrapped.decode(ids)!r}")
-    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    messages = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": "c"},
+    ]
     rendered = wrapped.apply_chat_template(messages, tokenize=False)
     if rendered != "<s>[INST] a[/INST] b</s>[INST] c[/INST]":
         raise ValueError(f"the chat template renders {rendered!r}")

@@ -76,7 +76,7 @@ class Report:
 
 def second_person(value: str) -> str:
     """A slot's value as it addresses the user: "my sister" becomes "your sister"."""
-    return "your " + value[3:] if value.startswith("my ") else value
+    return re.sub(r"\bmy\b", "your", value)
 
 
 def resolve(text: str, values: Mapping[str, str]) -> str:
@@ -167,26 +167,30 @@ def _count_problems(topic: Topic) -> Iterator[str]:
                 yield f"next {number} {key}: at least 2 wanted"
 
 
+def _form_problem(kind: str, text: str) -> str:
+    """What is wrong with the form of one text of a field; "" when it is right."""
+    clause = kind in ("mirror", "thing")
+    if clause and (text[0].isupper() or text[-1] in ".?!"):
+        return "must be lower case without a full stop"
+    if not clause and text[-1] not in ".?!":
+        return "must end as a sentence"
+    if not clause and not (text[0].isupper() or text[0] == "{"):
+        return "must begin with a capital"
+    if kind == "questions":
+        one = text.count("?") == 1 and text[-1] == "?"
+        return "" if one and OPEN_WORD.search(text) and not CLOSED_QUESTION.match(text) else "must be one open question"
+    return "must not ask" if kind in ("advice", "why", "mirror") and "?" in text else ""
+
+
 def _text_problems(topic: Topic) -> Iterator[str]:
     for name, text, _ in _texts(topic):
-        kind = name.split()[-1]
         where = f"{name}: {text!r}"
         if not ALLOWED.fullmatch(text) or text != text.strip() or "  " in text:
             yield f"{where}: a digit, quote, bracket, odd character or stray space"
+        elif problem := _form_problem(name.split()[-1], text):
+            yield f"{where}: {problem}"
         if missing := slots_in(text) - set(topic.slots):
             yield f"{where}: undefined slot {sorted(missing)}"
-        if kind in ("mirror", "thing"):
-            if text[0].isupper() or text[-1] in ".?!":
-                yield f"{where}: must be lower case without a full stop"
-        elif text[-1] not in ".?!":
-            yield f"{where}: must end as a sentence"
-        elif not (text[0].isupper() or text[0] == "{"):
-            yield f"{where}: must begin with a capital"
-        if kind == "questions":
-            if text.count("?") != 1 or text[-1] != "?" or CLOSED_QUESTION.match(text) or not OPEN_WORD.search(text):
-                yield f"{where}: must be one open question"
-        elif kind in ("advice", "why", "mirror") and "?" in text:
-            yield f"{where}: must not ask"
     for feeling in topic.feelings:
         if not re.fullmatch(r"[a-z]+(?:[ -][a-z]+)*", feeling):
             yield f"feelings: {feeling!r} must be plain lower-case words"

@@ -15,7 +15,7 @@ from counsel.model.render import Rendered, Renderer
 
 LENGTHS = (256, 512, 1024, 2048)
 """The limits in tokens whose cuts are always told."""
-MEASURED = 20_000
+MEASURED = 10_000
 """At most so many conversations are tokenised for the audit; of more, so many are drawn at random."""
 _PERCENTILES = (5, 25, 50, 75, 95, 99)
 _BATCH = 256

@@ -92,7 +92,8 @@ _HOLDERS = frozenset(re.findall(r"[a-z]{2,}", re.sub(r"\(\?:|[()?]", "", _HOLDER
 )
 _BORN = frozenset("born birth birthdate birthday dob b geb geboren geburtsdatum né née nacido nacida nascido nascida nato nata född".split())
 _ZIP = re.compile(r"[A-Z]{2}\s\d{5}")
-_LONG = re.compile(r"\d{3}-\d\d-|\d{4}|[A-Z]\d\d|[A-Z]-\d\d")
+_FOUR = re.compile(r"\d(?:\D?\d){3}")
+_LONG = re.compile(r"\d(?:\d\d-\d\d-|\d{3}[ -]\d{4}[ -])|[A-Z](?:[A-Z]\d\d|-?\d{6}|-\d\d)")
 
 
 def addresses(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
@@ -127,13 +128,12 @@ def birth_dates(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
 
 def numbers(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
     """The places of numbers by which an office knows a person."""
-    if not _LONG.search(text):
-        return
-    if not said.isdisjoint(_HOLDERS):
+    if not said.isdisjoint(_HOLDERS) and _FOUR.search(text):
         for match in _NUMBERED.finditer(text):
             code = match[1]
             digits = sum(c.isdigit() for c in code)
             if digits >= 4 and not re.fullmatch(r"(?:19|20)\d\d", code.strip()):
                 yield match.span(1)
-    for match in _STANDING.finditer(text):
-        yield match.span()
+    if _LONG.search(text):
+        for match in _STANDING.finditer(text):
+            yield match.span()

@@ -107,13 +107,27 @@ def find(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
         for match in _CREDENTIALED.finditer(text):
             found.update(_names_of(match.start(1), match[1], lists["either"]))
     if not said.isdisjoint(lists["given"]):
-        for match in _WORD.finditer(text):
-            token = _bare(match[0])
-            is_given = token.casefold() in lists["given"] or token.split("-")[0].casefold() in lists["given"]
-            if is_given and not _PLACE.search(text[max(0, match.start() - 6) : match.start()]):
-                found.add(_extend(text, match.start(), match.start() + len(token)))
+        for start, token in _tokens_of(text, said & lists["given"]):
+            if not _PLACE.search(text[max(0, start - 6) : start]):
+                found.add(_extend(text, start, start + len(token)))
     if found:
         yield from _again(text, capitals, found)
+
+
+def _tokens_of(text: str, wanted: frozenset[str]) -> Iterator[tuple[int, str]]:
+    """Where the wanted words begin a token of ``text``, in any case, with the whole token."""
+    folded = text.lower()
+    if len(folded) != len(text):  # a letter whose lower case is longer would move all that follows
+        folded = "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
+    for word in wanted:
+        at = folded.find(word)
+        while at >= 0:
+            end = at + len(word)
+            if not folded[at - 1 : at].isalpha() and not folded[end : end + 1].isalpha():
+                match = _WORD.match(text, at)
+                if match:
+                    yield at, _bare(match[0])
+            at = folded.find(word, end)
 
 
 def _by_surroundings(text: str, start: int, token: str) -> Iterator[tuple[int, int]]:

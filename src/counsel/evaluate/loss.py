@@ -141,7 +141,7 @@ def _batch(examples: Sequence[Rendered], model: Any, pad: int, through_head: boo
             each = _cross_entropy(lambda x: x, logits[:, :-1][asked], targets[asked])
         sums = torch.zeros(len(examples), dtype=torch.float64, device=ids.device)
         sums.index_add_(0, asked.nonzero()[:, 0], each.double())
-    return sums.cpu().numpy()  # type: ignore[no-any-return]
+    return sums.cpu().numpy()
 
 
 def _cross_entropy(

@@ -153,9 +153,7 @@ def _measured(
         run.results / "loss_by_conversation.json",
         [
             {"id": c.id, "group": c.group, "tokens": int(t), "base": float(b), "tuned": float(a)}
-            for c, b, a, t in zip(
-                held_out.conversations, losses.base, losses.tuned, losses.tokens, strict=True
-            )
+            for c, b, a, t in zip(held_out.conversations, losses.base, losses.tuned, losses.tokens, strict=True)
         ],
     )
     return result
@@ -215,7 +213,8 @@ def _tenths(total: int, say: Say) -> Callable[[int], None]:
 def _opening(held_out: EvalSet) -> str:
     tokens = sum(r.trained for r in held_out.examples)
     line = (
-        f"{len(held_out.examples):,} held-out conversations, {len(set(held_out.groups)):,} groups of prompts, {tokens:,} tokens of replies"
+        f"{len(held_out.examples):,} held-out conversations, {len(set(held_out.groups)):,} groups of prompts, "
+        f"{tokens:,} tokens of replies"
     )
     return line + (f"; {held_out.dropped:,} without a reply after the cut are left out" if held_out.dropped else "")
 

@@ -54,5 +54,5 @@ def share_of_bound(model: nn.Module) -> Callable[[float], float] | None:
 
     if not torch.cuda.is_available():
         return None
-    needed = FLOP_PER_PARAMETER_AND_TOKEN * frozen_parameters(model)
-    return lambda tokens_per_s: tokens_per_s * needed / matmul_rate()
+    most = matmul_rate() / (FLOP_PER_PARAMETER_AND_TOKEN * frozen_parameters(model))
+    return lambda tokens_per_s: tokens_per_s / most

@@ -140,6 +140,8 @@ class Renderer:
 
     def _tokenise(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
         # The template has already written the begin token: adding special tokens again would double it.
+        if not texts:
+            return []
         batch = self.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
         return list(zip(batch["input_ids"], batch["offset_mapping"], strict=True))
 
