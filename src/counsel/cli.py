@@ -19,6 +19,7 @@ from counsel.data.settings import PrepareSettings
 from counsel.demo.settings import DemoSettings
 from counsel.errors import CounselError
 from counsel.evaluate.settings import EvaluateSettings
+from counsel.model.load import be_quiet
 from counsel.publish.settings import CardSettings
 from counsel.train.recipes import load_recipe
 from counsel.train.settings import Asked, TrainSettings
@@ -144,6 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 done; 1 a check or gate failed, or the command was stopped; 2 the input or the call is wrong.
     """
+    be_quiet()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         command, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)

@@ -149,3 +149,28 @@ def tune(run: Run, base: Path, data: Prepared, steps: int) -> dict[str, Any]:
         "trainable_parameters": sum(p.numel() for p in trained), "precision": "fp32", "device": "cpu",
         "stopped": "completed", "adapter_sha256": sha256_of(run.adapter / "adapter_model.safetensors"),
     }  # fmt: skip
+
+
+LOSS: dict[str, Any] = {
+    "base": {"loss": 3.1, "interval": [3.0, 3.2], "perplexity": 22.198, "perplexity_interval": [20.1, 24.5]},
+    "tuned": {"loss": 2.5, "interval": [2.4, 2.6], "perplexity": 12.182, "perplexity_interval": [11.0, 13.5]},
+    "difference": {"loss": -0.6, "interval": [-0.7, -0.5]},
+    "relative": {"share": 0.1935, "interval": [0.17, 0.21]},
+    "groups_better": {"count": 58, "share": 0.9667, "interval": [0.886, 0.991]},
+    "conversations": 97, "groups": 60, "trained_tokens": 7531, "dropped": 0, "cut": 3, "max_length": 128,
+    "leak": {"prompt": 0.0, "pair": 0.0}, "level": 0.95, "resamples": 10000, "precision": "float32",
+    "command": "counsel evaluate --run run", "seed": 0, "max_new_tokens": 200, "eval_sha256": "e" * 64,
+    "adapter_sha256": "a" * 64, "measured": "2026-01-02T03:04:05+00:00",
+}  # fmt: skip
+
+
+def give_results(run: Run) -> Run:
+    """Results as an evaluation leaves them, without a model."""
+    summary = json.loads((run.results / "training.json").read_text())
+    write_json(run.results / "loss.json", LOSS | {"adapter_sha256": summary["adapter_sha256"]})
+    reply = {
+        "id": "1", "group": "g", "messages": [{"role": "user", "content": "I cannot sleep."}],
+        "reference": "When did it begin?", "replies": {"base": "Sleep.", "tuned": "What keeps you awake?"},
+    }  # fmt: skip
+    write_json(run.results / "samples.json", {"drawn_from": 60, "replies": [reply], "max_new_tokens": 200})
+    return run

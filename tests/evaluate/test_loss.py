@@ -72,9 +72,13 @@ def test_a_model_that_caps_its_logits_is_measured_whole() -> None:
     torch.manual_seed(0)
     config = Gemma2Config(**SIZE, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.2)
     capped = Gemma2ForCausalLM(config).eval()
-    assert not loss._head_is_all(capped, examples()[0], 0)
+    assert not loss._head_is_all(capped, examples()[0])
     expected = [slow_loss(capped, e) for e in examples()]
     assert loss.summed_losses(capped, examples(), 0, 4) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_quick_way_is_taken_where_it_may_be(model: MistralForCausalLM) -> None:
+    assert loss._head_is_all(model, examples()[0])
 
 
 def test_a_first_token_is_never_asked_for(model: MistralForCausalLM) -> None:

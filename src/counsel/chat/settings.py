@@ -8,7 +8,27 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class ChatSettings:
-    """Stand-in."""
+    """Which model talks, and how."""
 
     run: Path
-    """The run."""
+    """The run to talk to."""
+    base_only: bool = False
+    """Talk to the base as it was before tuning."""
+    temperature: float = 0.7
+    """How freely words are chosen; 0 takes the likeliest each time."""
+    top_p: float = 0.9
+    """Choose among the likeliest words that together have this probability."""
+    max_new_tokens: int = 256
+    """The longest reply, in tokens."""
+    seed: int | None = None
+    """Makes the replies repeatable."""
+    system: str = ""
+    """Instructions that are put before the first message."""
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise ValueError(f"--temperature must be 0 or more, not {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"--top-p must be above 0 and at most 1, not {self.top_p}")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"--max-new-tokens must be at least 1, not {self.max_new_tokens}")

@@ -149,6 +149,16 @@ def verdict(loss: dict[str, Any]) -> str:
     return f"The loss is {direction} after tuning, but by no more than chance explains: take the two as equal."
 
 
+def change(relative: dict[str, Any]) -> str:
+    """The interval of a change in words, whichever way it went."""
+    low, high = relative["interval"]
+    if low >= 0:
+        return f"{percent(low)} to {percent(high)} lower"
+    if high <= 0:
+        return f"{percent(-high)} to {percent(-low)} higher"
+    return f"from {percent(-low)} higher to {percent(high)} lower"
+
+
 def cautions(facts: Facts) -> list[str]:
     """What a reader of the numbers must know before relying on them."""
     said, loss = [], facts.loss

@@ -8,7 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from counsel.evaluate import plots
-from counsel.evaluate.facts import Facts, cautions, render, verdict
+from counsel.evaluate.facts import Facts, cautions, change, render, verdict
 from counsel.records import Run, write_atomically
 
 
@@ -35,6 +35,7 @@ def write_report(run: Run) -> Path:
         loss=loss,
         verdict=verdict(loss) if loss else "",
         cautions=cautions(facts),
+        change=change,
         forest=forest,
         curves=plots.curves(facts.metrics, facts.training["best_step"]),
         valid=[m for m in facts.metrics if m.get("valid_loss") is not None],

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+class TooLong(CounselError):
+    """A conversation fills the model's context, so that there is no room for a reply."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """How the next token is drawn. Temperature 0 is greedy."""
@@ -79,7 +83,7 @@ class TransformersEngine:
         """One reply for each conversation; ``said`` hears how many are done.
 
         Raises:
-            CounselError: when a conversation fills the model's context.
+            TooLong: when a conversation fills the model's context.
         """
         prompts = [self.renderer.prompt_ids(c) for c in conversations]
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
@@ -164,9 +168,9 @@ class TransformersEngine:
     def _room(self, width: int, wanted: int) -> int:
         limit = self.model.config.get_text_config().max_position_embeddings
         if width >= limit:
-            raise CounselError(
+            raise TooLong(
                 f"the conversation has {width} tokens and the model reads at most {limit - 1}",
-                fix="start a new conversation with /reset",
+                fix="shorten it, or start a new conversation",
             )
         return min(wanted, limit - width)
 

@@ -21,12 +21,14 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 
 def be_quiet() -> None:
-    """Keep the libraries underneath from calling home or chattering; call before they are imported."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TRL_DISABLE_TELEMETRY", "1")
+    """Keep the libraries underneath from calling home or chattering; call it before they are imported.
+
+    TRL sends a ping when a trainer is made, and bitsandbytes asks the hub for a CPU kernel when the package
+    ``kernels`` is installed: without that package it uses its own.
+    """
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     for chatty in ("bitsandbytes", "transformers", "trl"):
         logging.getLogger(chatty).setLevel(logging.ERROR)

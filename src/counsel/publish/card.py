@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from counsel.evaluate.facts import Facts, cautions, render, verdict
+from counsel.evaluate.facts import Facts, cautions, change, render, verdict
 from counsel.publish.settings import CardSettings
 from counsel.records import Run, write_atomically
 
@@ -37,6 +37,7 @@ def write_card(settings: CardSettings, say: Say) -> Path:
         loss=facts.loss,
         verdict=verdict(facts.loss) if facts.loss else "",
         cautions=cautions(facts),
+        change=change,
         settings=settings,
         title=title,
         metadata=metadata(facts, settings, title),
