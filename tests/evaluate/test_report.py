@@ -80,10 +80,16 @@ def test_it_is_one_well_formed_page_that_needs_nothing_else(told: Run) -> None:
     assert all("scope" in a for t, a in page.elements if t == "th")
 
 
+def test_sentences_stand_apart(told: Run) -> None:
+    # A template that swallows a line's end joins two sentences.
+    for piece in page_of(told).words:
+        assert not re.search(r"[a-z)]\.[A-Z]|[a-z],[a-z]", piece), piece
+
+
 def test_every_picture_has_words(told: Run) -> None:
     pictures = [a for _, a in page_of(told).elements if a.get("role") == "img"]
     assert len(pictures) == 2
-    assert "base 3.100; tuned 2.500" in pictures[0]["aria-label"]
+    assert "before 3.100; after 2.500" in pictures[0]["aria-label"]
     assert "training loss from" in pictures[1]["aria-label"]
 
 
@@ -182,7 +188,7 @@ def test_the_verdict_says_no_more_than_the_interval(share: float, pair: list[flo
 def test_a_worse_model_is_called_worse(told: Run) -> None:
     write_json(told.results / "loss.json", LOSS | {"relative": {"share": -0.12, "interval": [-0.2, -0.05]}})
     page = page_of(told)
-    assert "12.0 % higher loss" in page.text
+    assert "12.0 % higher loss on replies it never saw" in page.text
     assert "5.0 % to 20.0 % higher" in page.text
 
 

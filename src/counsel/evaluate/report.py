@@ -25,7 +25,8 @@ def write_report(run: Run) -> Path:
     loss = facts.loss
     forest = Markup("")
     if loss:
-        rows = [(name, loss[name]["loss"], loss[name]["interval"]) for name in ("base", "tuned")]
+        names = {"before": loss["base"], "after": loss["tuned"]}
+        rows = [(name, measured["loss"], measured["interval"]) for name, measured in names.items()]
         forest = plots.whiskers(rows)
     page = render(
         "counsel.evaluate",
