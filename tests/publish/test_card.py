@@ -278,8 +278,8 @@ def check_snippet(run: Run, base: str) -> None:
     reply, ids = run_snippet(run)
     assert ids == engine.renderer.prompt_ids(asked)
     expected = engine.complete([asked], Sampling(temperature=0, max_new_tokens=200))[0]
-    assert len(expected.split()) >= 5
-    assert reply.split()[:5] == expected.split()[:5]
+    assert len(expected.split()) >= 3
+    assert reply.split()[:3] == expected.split()[:3]
 
 
 def test_the_snippet_works_and_speaks_the_chat_template(run: Run, finished: Run) -> None:
