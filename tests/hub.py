@@ -99,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         if rest[:2] == ["api", "tree"]:
             return self._json([_entry(p, home) for p in _files(home)], body)
         if rest[:2] == ["api", "paths-info"]:
-            return self._json([_entry(p, home) for p in _files(home) if str(p.relative_to(home)) in (wanted or [])], body)
+            return self._json(
+                [_entry(p, home) for p in _files(home) if str(p.relative_to(home)) in (wanted or [])], body
+            )
         if rest == ["api"] or rest[:2] == ["api", "revision"]:
             siblings = [{"rfilename": str(p.relative_to(home))} for p in _files(home)]
             info = {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False}

@@ -40,10 +40,14 @@ def test_a_run_by_hub_id(tiny_base: Path, conversations: Path, tmp_path: Path) -
         data, run = tmp_path / "data", tmp_path / "run"
         done = counsel(hub, tmp_path, "prepare", "acme/talks", "--out", str(data), "--tokenizer", "acme/tiny")
         assert done.returncode == 0, done.stderr
-        assert sum(json.loads((data / "audit.json").read_text())["files"][f]["rows"] for f in ("train.jsonl", "eval.jsonl"))
+        assert sum(
+            json.loads((data / "audit.json").read_text())["files"][f]["rows"] for f in ("train.jsonl", "eval.jsonl")
+        )
         done = counsel(hub, tmp_path, *command(Path("acme/tiny"), data, run, ("--max-steps", "2")))
         assert done.returncode == 0, done.stderr
-        assert json.loads((run / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"] == "acme/tiny"
+        assert (
+            json.loads((run / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"] == "acme/tiny"
+        )
         assert any("model.safetensors" in asked for asked in hub.asked)
 
 
@@ -69,7 +73,9 @@ def test_trouble_with_the_hub_is_told(
 
 def test_a_missing_data_set_is_told(tiny_base: Path, tmp_path: Path) -> None:
     with serve(Hub({})) as hub:
-        done = counsel(hub, tmp_path, "prepare", "acme/nothing", "--out", str(tmp_path / "d"), "--tokenizer", str(tiny_base))
+        done = counsel(
+            hub, tmp_path, "prepare", "acme/nothing", "--out", str(tmp_path / "d"), "--tokenizer", str(tiny_base)
+        )
     assert done.returncode == 2, done.stderr
     assert "acme/nothing" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "d").exists()

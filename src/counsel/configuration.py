@@ -36,9 +36,7 @@ def read_configuration(path: Path, command: str, known: Mapping[str, type[Any]])
     except FileNotFoundError as e:
         raise CounselError("there is no such configuration file", where=path, fix="check --config") from e
     except (OSError, ValueError) as e:
-        raise CounselError(
-            f"the configuration file cannot be read: {e}", where=path, fix="mend its TOML"
-        ) from e
+        raise CounselError(f"the configuration file cannot be read: {e}", where=path, fix="mend its TOML") from e
     names = {c: [f.name for f in fields(settings)] for c, settings in known.items()}
     for table, values in content.items():
         if not isinstance(values, dict):
@@ -48,14 +46,10 @@ def read_configuration(path: Path, command: str, known: Mapping[str, type[Any]])
                 fix=f"put it under [{_home(table, names) or command}]",
             )
         if table not in names:
-            raise CounselError(
-                f"no command is called [{table}]", where=path, fix=_nearest(table, names, "[{}]")
-            )
+            raise CounselError(f"no command is called [{table}]", where=path, fix=_nearest(table, names, "[{}]"))
         for key in values:
             if key not in names[table]:
-                raise CounselError(
-                    f"[{table}] has no setting {key}", where=path, fix=_place(key, table, names)
-                )
+                raise CounselError(f"[{table}] has no setting {key}", where=path, fix=_place(key, table, names))
     return dict(content.get(command, {}))
 
 

@@ -72,13 +72,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
-        raise CounselError(
-            "the file is missing", where=path, fix="check the path, or make the run again"
-        ) from e
+        raise CounselError("the file is missing", where=path, fix="check the path, or make the run again") from e
     except ValueError as e:
-        raise CounselError(
-            f"the file is no JSON: {e}", where=path, fix="restore it or make the run again"
-        ) from e
+        raise CounselError(f"the file is no JSON: {e}", where=path, fix="restore it or make the run again") from e
 
 
 def sha256_of(path: Path) -> str:
@@ -129,14 +125,10 @@ def _commit() -> str | None:
     git = ["git", "-C", str(here)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10)
-        edits = subprocess.run(
-            [*git, "status", "--porcelain", "src"], capture_output=True, text=True, timeout=10
-        )
+        edits = subprocess.run([*git, "status", "--porcelain", "src"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return (
-        head.stdout.strip() + ("-changed" if edits.stdout.strip() else "") if head.returncode == 0 else None
-    )
+    return head.stdout.strip() + ("-changed" if edits.stdout.strip() else "") if head.returncode == 0 else None
 
 
 class Run:
@@ -158,9 +150,7 @@ class Run:
         """
         run = cls(path)
         if not (run.path / "settings.json").is_file():
-            raise CounselError(
-                "there is no run here", where=path, fix="make one with `counsel train --run DIR`"
-            )
+            raise CounselError("there is no run here", where=path, fix="make one with `counsel train --run DIR`")
         return run
 
     @classmethod

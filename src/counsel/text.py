@@ -42,9 +42,7 @@ def words(text: str) -> str:
 
 def key(text: str) -> int:
     """A 64-bit digest of ``text``, the same on every machine."""
-    return int.from_bytes(
-        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
-    )
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -122,9 +120,7 @@ class NearDuplicates:
         """MinHash signatures, shape (texts, 125): the share of equal columns estimates the similarity."""
         padded = [t.ljust(SHINGLE, "\0") for t in texts]
         lengths = np.array([len(t) for t in padded])
-        codes = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), np.uint32).astype(
-            np.uint64
-        )
+        codes = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
         pieces = len(codes) - SHINGLE + 1
         hashed = np.zeros(pieces, np.uint64)
         for i in range(SHINGLE):

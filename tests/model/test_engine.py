@@ -40,7 +40,12 @@ def long_winded(engine: TransformersEngine) -> Iterator[TransformersEngine]:
         weight[eos] = kept
 
 
-QUESTIONS = [ask("i feel sad"), ask("my work is hard and my mother is tired of it all"), ask("a", "b", "c"), ask("money")]
+QUESTIONS = [
+    ask("i feel sad"),
+    ask("my work is hard and my mother is tired of it all"),
+    ask("a", "b", "c"),
+    ask("money"),
+]
 
 
 def test_a_batch_answers_as_each_alone(engine: TransformersEngine) -> None:

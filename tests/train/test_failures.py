@@ -29,10 +29,8 @@ def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
     error = capsys.readouterr().err
     assert "training went wrong at step 5" in error and "lower --learning-rate" in error
     named = error.split("on the conversations ")[1].split(" (")[0].split("; fix")[0].split(", ")
-    ids = {
-        json.loads(line)["id"]
-        for line in open(json.loads((run.path / "settings.json").read_text())["values"]["data"][0] + "/train.jsonl")
-    }
+    lines = (Path(run.settings["data"][0]) / "train.jsonl").read_text().splitlines()
+    ids = {json.loads(line)["id"] for line in lines}
     assert len(named) == 4 and set(named) <= ids
     assert [p.name for p in run.checkpoints.iterdir()] == ["checkpoint-3"]
     assert not run.is_finished

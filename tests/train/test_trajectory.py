@@ -51,9 +51,7 @@ def test_plain_trl_learns_the_same(train: Train, tiny_base: Path, rows: Rows, tm
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    ours = steps(
-        train("ours", "--no-four-bit", "--recipe", "tiny", "--schedule", "linear", "--warmup-share", "0")
-    )
+    ours = steps(train("ours", "--no-four-bit", "--recipe", "tiny", "--schedule", "linear", "--warmup-share", "0"))
     config = SFTConfig(
         output_dir=str(tmp_path / "trl"),
         per_device_train_batch_size=4,

@@ -129,7 +129,7 @@ def _batch(examples: Sequence[Rendered], model: Any, pad: int, through_head: boo
     wanted = torch.zeros_like(ids, dtype=torch.bool)
     for row, e in enumerate(examples):
         ids[row, : len(e.ids)] = torch.tensor(e.ids)
-        attention[row] = 1; ids = ids.flip(1)
+        attention[row, : len(e.ids)] = 1
         wanted[row, : len(e.ids)] = torch.tensor(e.mask)
     targets, asked = ids[:, 1:], wanted[:, 1:]
     with torch.inference_mode():

@@ -105,10 +105,8 @@ class TransformersEngine:
 
         def work() -> None:
             try:
-                self._run(
-                    [self.renderer.prompt_ids(conversation)], sampling, streamer=streamer, stopping=stop
-                )
-            except BaseException as e:  # noqa: BLE001 - carried to the reader's thread
+                self._run([self.renderer.prompt_ids(conversation)], sampling, streamer=streamer, stopping=stop)
+            except BaseException as e:  # carried to the reader's thread
                 failure.append(e)
             finally:
                 streamer.end()
@@ -142,9 +140,7 @@ class TransformersEngine:
         room = self._room(width, sampling.max_new_tokens)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=self.model.device)
-        attention = torch.tensor(
-            [[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device
-        )
+        attention = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device)
         greedy = sampling.temperature == 0
         how: dict[str, Any] = (
             {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
@@ -166,7 +162,7 @@ class TransformersEngine:
             )
 
     def _room(self, width: int, wanted: int) -> int:
-        limit = self.model.config.get_text_config().max_position_embeddings
+        limit: int = self.model.config.get_text_config().max_position_embeddings
         if width >= limit:
             raise TooLong(
                 f"the conversation has {width} tokens and the model reads at most {limit - 1}",

@@ -89,9 +89,7 @@ class Renderer:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
         self.eos_id: int = tokenizer.eos_token_id
-        special = sorted(
-            {str(t) for t in tokenizer.all_special_tokens} | self._control_tokens(), key=len, reverse=True
-        )
+        special = sorted({str(t) for t in tokenizer.all_special_tokens} | self._control_tokens(), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, special)))
 
     def _control_tokens(self) -> set[str]:
@@ -194,9 +192,7 @@ class Renderer:
         import jinja2
 
         try:
-            return str(
-                self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
-            )
+            return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask))
         except (jinja2.TemplateError, ValueError, TypeError) as e:
             raise _Refused from e
 
