@@ -12,11 +12,11 @@ import argparse
 import json
 import re
 from collections import Counter
-from math import sqrt
 from pathlib import Path
 
 from counsel.data.names import CREDENTIAL
 from counsel.data.personal import Masker
+from counsel.statistics import wilson
 
 SET = Path(__file__).resolve().parents[1] / "tests" / "data" / "personal.jsonl"
 _MARK = re.compile(r"\{([a-z ]+)\|([^}]*)\}")
@@ -45,17 +45,9 @@ def load(path: Path = SET) -> list[dict[str, object]]:
     return items
 
 
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share."""
-    if not of:
-        return 0.0, 1.0
-    z, p = 1.96, hits / of
-    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
-    half = z * sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def score(items: list[dict[str, object]], show: bool = False) -> tuple[Counter[str], Counter[str], Counter[str], Counter[str]]:
+def score(
+    items: list[dict[str, object]], show: bool = False
+) -> tuple[Counter[str], Counter[str], Counter[str], Counter[str]]:
     """(gold, masked whole, masks, masks on something personal) by kind."""
     masker = Masker()
     gold, hit, masks, right = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
@@ -95,8 +87,11 @@ def main() -> None:
         print("| kind | recall | 95 % | precision | 95 % |\n|---|---|---|---|---|")
         for kind in [*sorted(gold), "all"]:
             g, h, m, r = ((sum(c.values()) if kind == "all" else c[kind]) for c in (gold, hit, masks, right))
-            (a, b), (c, d) = wilson(h, g), wilson(r, m)
-            print(f"| {kind} | {h}/{g} = {h / g:.2f} | {a:.2f}–{b:.2f} | {r}/{m} = {r / max(m, 1):.2f} | {c:.2f}–{d:.2f} |")
+            (a, b), (c, d) = wilson(h, g) or (0, 1), wilson(r, m) or (0, 1)
+            print(
+                f"| {kind} | {h}/{g} = {h / g:.2f} | {a:.2f}–{b:.2f} "
+                f"| {r}/{m} = {r / max(m, 1):.2f} | {c:.2f}–{d:.2f} |"
+            )
 
 
 if __name__ == "__main__":

@@ -21,24 +21,31 @@ import tempfile
 import time
 from pathlib import Path
 
-NOUNS = """accident anger apartment argument baby birthday body boss brother bus career child church city college cousin
-daughter debt diagnosis divorce dog dream drinking exam family father fear fight friend funeral future garden grief guilt
-habit holiday home hospital house husband illness job kitchen lecture letter lie loss marriage medicine meeting mistake
-money morning mother move neighbour night operation panic parent partner party past pay phone plan pregnancy promise
-question reason rent room routine school secret shame silence sister sleep son street stress summer teacher test thought
-train trip trust truth wedding weekend wife winter work worry year""".split()
-ADJECTIVES = """afraid alone angry anxious ashamed awful bad blank bored broken calm careful cold confused constant cruel
-curious deep different difficult distant early empty endless false final friendly gentle guilty hard heavy honest
-hopeless huge impossible jealous kind last late lonely long loud lost nervous new numb old ordinary patient private quiet
-real restless sad safe secret serious sharp sick simple slow small sober strange strict stuck sudden tense terrible
-tired unfair unkind useless warm weak weird worried wrong young""".split()
-VERBS = """accept avoid believe blame break bring carry change cover describe drop escape explain face fear feel find finish
-fix follow forget forgive handle hate hear help hide hold ignore imagine keep leave lose love manage mention miss need
-notice pay protect push question raise recall refuse regret remember repeat respect ruin save share stop support survive
-test touch understand want watch write""".split()
-TIMES = """at night|for years|since spring|for two months|every day|since 2019|on and off|all my life|most weekends|again and
-again|when the house is quiet|before breakfast|after work|in the car|on the phone|in front of people|without a word|last
-March|this autumn|twice a week""".replace("\n", " ").split("|")
+NOUNS = """
+accident anger apartment argument baby birthday body boss brother bus career child church city college cousin
+daughter debt diagnosis divorce dog dream drinking exam family father fear fight friend funeral future garden
+grief guilt habit holiday home hospital house husband illness job kitchen lecture letter lie loss marriage
+medicine meeting mistake money morning mother move neighbour night operation panic parent partner party past
+pay phone plan pregnancy promise question reason rent room routine school secret shame silence sister sleep
+son street stress summer teacher test thought train trip trust truth wedding weekend wife winter work worry
+year
+""".split()
+ADJECTIVES = """
+afraid alone angry anxious ashamed awful bad blank bored broken calm careful cold confused constant cruel
+curious deep different difficult distant early empty endless false final friendly gentle guilty hard heavy
+honest hopeless huge impossible jealous kind last late lonely long loud lost nervous new numb old ordinary
+patient private quiet real restless sad safe secret serious sharp sick simple slow small sober strange strict
+stuck sudden tense terrible tired unfair unkind useless warm weak weird worried wrong young
+""".split()
+VERBS = """
+accept avoid believe blame break bring carry change cover describe drop escape explain face fear feel find
+finish fix follow forget forgive handle hate hear help hide hold ignore imagine keep leave lose love manage
+mention miss need notice pay protect push question raise recall refuse regret remember repeat respect ruin
+save share stop support survive test touch understand want watch write
+""".split()
+TIMES = """at night|for years|since spring|for two months|every day|since 2019|on and off|all my life|most weekends|
+again and again|when the house is quiet|before breakfast|after work|in the car|on the phone|
+in front of people|without a word|last March|this autumn|twice a week""".replace("\n", "").split("|")
 NAMES = ["Daniel", "Priya", "Marcus", "Olivia", "Ahmed", "Katarzyna", "Luis", "Hannah", "Yusuf", "Ingrid"]
 ASKS = [
     "I {v} the {a} {n} {t} and cannot {v} my {n}.",
@@ -61,8 +68,9 @@ REPLIES = [
     "Perhaps your {n} is {a} as well and cannot {v} the {n} {t}.",
     "I wonder what {name} would {v} if you said that the {n} is {a}.",
 ]
-EXTRA = ["You can call my office at (555) 010-{n:04d}.", "Write to me at reader{n}@example.com.", "Good luck!", "Take care.",
-         "If you are in danger call 911.", "See www.example.org/{n} for more.", "I live at {n} Maple Street.",
+EXTRA = ["You can call my office at (555) 010-{n:04d}.", "Write to me at reader{n}@example.com.", "Good luck!",
+         "Take care.", "If you are in danger call 911.", "See www.example.org/{n} for more.",
+         "I live at {n} Maple Street.",
          "My case number is FC-2019-{n:05d}."]  # fmt: skip
 
 

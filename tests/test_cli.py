@@ -78,7 +78,8 @@ def test_the_cards_recipe_is_the_card(tmp_path: Path, monkeypatch: pytest.Monkey
     settings, _ = asked(tmp_path, monkeypatch, "--recipe", "card")
     stated = {
         "rank": 16, "alpha": 32, "targets": "attention", "max_length": 256, "padding": "max-length", "rows": 1,
-        "accumulate": 4, "epochs": 3.0, "learning_rate": 2e-5, "schedule": "linear", "precision": "fp16", "four_bit": True,
+        "accumulate": 4, "epochs": 3.0, "learning_rate": 2e-5, "schedule": "linear", "precision": "fp16",
+        "four_bit": True,
     }  # fmt: skip
     assert {name: getattr(settings, name) for name in stated} == stated
 

@@ -158,7 +158,7 @@ LOSS: dict[str, Any] = {
     "relative": {"share": 0.1935, "interval": [0.17, 0.21]},
     "groups_better": {"count": 58, "share": 0.9667, "interval": [0.886, 0.991]},
     "conversations": 97, "groups": 60, "trained_tokens": 7531, "dropped": 0, "cut": 3, "max_length": 128,
-    "leak": {"prompt": 0.0, "pair": 0.0}, "level": 0.95, "resamples": 10000, "precision": "float32",
+    "leak": {"prompt": 0.0, "pair": 0.0}, "level": 0.95, "blind": 6.238, "resamples": 10000, "precision": "float32",
     "command": "counsel evaluate --run run", "seed": 0, "max_new_tokens": 200, "eval_sha256": "e" * 64,
     "adapter_sha256": "a" * 64, "measured": "2026-01-02T03:04:05+00:00",
 }  # fmt: skip

@@ -163,6 +163,12 @@ def test_a_leaky_split_is_the_first_thing_said(told: Run) -> None:
     assert "95% of the held-out conversations have a prompt that was also trained on" in page_of(told).text
 
 
+def test_a_base_worse_than_blind_guessing_is_told(told: Run) -> None:
+    assert not any("blindly" in c for c in cautions(Facts.read(told)))
+    write_json(told.results / "loss.json", LOSS | {"base": LOSS["base"] | {"loss": 12.6}})
+    assert any("worse (12.60) than guessing blindly would (6.24)" in c for c in cautions(Facts.read(told)))
+
+
 def test_an_adapter_changed_since_is_told(told: Run) -> None:
     summary = read_json(told.results / "training.json")
     write_json(told.results / "loss.json", LOSS | {"adapter_sha256": summary["adapter_sha256"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def test_what_an_evaluation_leaves(run: Run) -> None:
     result = evaluate(quick(run), heard.append)
     assert result["tuned"]["loss"] < result["base"]["loss"]
     low, high = result["relative"]["interval"]
+    assert result["blind"] == pytest.approx(math.log(512), abs=0.3)
     assert 0 < low < result["relative"]["share"] < high < 1
     assert json.loads((run.results / "loss.json").read_text()) == json.loads(json.dumps(result))
     assert result["adapter_sha256"] == read_json(run.results / "training.json")["adapter_sha256"]

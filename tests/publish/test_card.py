@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -253,30 +255,34 @@ def snippet(card: str) -> str:
     return re.search(r"## How to Get Started.*?```python\n(.*?)```", card, flags=re.S)[1]
 
 
-def run_snippet(run: Run) -> tuple[str, list[int]]:
-    """What the snippet prints, and the ids that it gave to the model."""
+def as_a_stranger(run: Run, code: str) -> str:
+    """What code prints in a process of its own, started in the run's folder."""
     path = os.pathsep.join(p for p in sys.path if p)
+    quiet = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", snippet(card_of(run)) + "\nprint('IDS', prompt['input_ids'][0].tolist())"],
-        cwd=run.path,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        [sys.executable, "-c", code], cwd=run.path, capture_output=True, text=True, env=os.environ | quiet
     )
     assert done.returncode == 0, done.stderr
-    reply, ids = done.stdout.rsplit("IDS ", 1)
-    return reply.strip(), json.loads(ids)
+    return done.stdout
 
 
-def check_snippet(run: Run, base: str) -> None:
+def here(run: Run, code: str) -> str:
+    """What code prints in this process, which has loaded the libraries already."""
+    with contextlib.chdir(run.path), contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, {})
+    return printed.getvalue()
+
+
+def check_snippet(run: Run, base: str, execute: Callable[[Run, str], str]) -> None:
     """It asks as the product asks, and gets its reply, but for what rounding in the 4-bit kernels changes late."""
     from counsel.conversation import Conversation
     from counsel.model.engine import Sampling, load_engine
 
     asked = Conversation.of([{"role": "user", "content": "I have been worried about my work and cannot sleep."}])
     engine = load_engine(base, run.adapter)
-    reply, ids = run_snippet(run)
-    assert ids == engine.renderer.prompt_ids(asked)
+    code = snippet(card_of(run)) + "\nprint('IDS', prompt['input_ids'][0].tolist())"
+    reply, ids = execute(run, code).rsplit("IDS ", 1)
+    assert json.loads(ids) == engine.renderer.prompt_ids(asked)
     expected = engine.complete([asked], Sampling(temperature=0, max_new_tokens=200))[0]
     assert len(expected.split()) >= 3
     assert reply.split()[:3] == expected.split()[:3]
@@ -284,7 +290,7 @@ def check_snippet(run: Run, base: str) -> None:
 
 def test_the_snippet_works_and_speaks_the_chat_template(run: Run, finished: Run) -> None:
     assert "PeftModel" not in snippet(card_of(run))
-    check_snippet(run, str(finished.path.parent / "base"))
+    check_snippet(run, str(finished.path.parent / "base"), as_a_stranger)
 
 
 def test_a_run_that_carries_its_base_can_be_moved(run: Run, finished: Run) -> None:
@@ -292,7 +298,7 @@ def test_a_run_that_carries_its_base_can_be_moved(run: Run, finished: Run) -> No
     config = read_json(run.adapter / "adapter_config.json")
     write_json(run.adapter / "adapter_config.json", config | {"base_model_name_or_path": "/nowhere"})
     assert "PeftModel" in snippet(card_of(run))
-    check_snippet(run, str(run.path / "base"))
+    check_snippet(run, str(run.path / "base"), here)
 
 
 def test_a_base_by_hub_id_is_named_by_it(run: Run) -> None:

@@ -135,9 +135,7 @@ def warnings(audit: dict[str, Any]) -> list[str]:
         )
     doubles = audit["exact_duplicates"] + audit["duplicates_after_cleaning"]
     if doubles > 0.05 * rows:
-        kept = (
-            "were kept, as the split by row asks" if audit["settings"]["split"] == "row" else "were left out"
-        )
+        kept = "were kept, as the split by row asks" if audit["settings"]["split"] == "row" else "were left out"
         said.append(f"{doubles / rows:.0%} of the rows repeat an earlier one; they {kept}.")
     cut = audit["truncation"]
     if cut["ends_lost"] > 0.02:
@@ -154,9 +152,7 @@ def warnings(audit: dict[str, Any]) -> list[str]:
         said.append(f"{audit['rows_skipped']:,} broken rows were left out.")
     if audit["groups"] < 50:
         said.append(f"only {audit['groups']} groups of prompts: what is measured on so few says little.")
-    said.append(
-        "Masking is done by rules and misses some of what is personal; it is no guarantee of anonymity."
-    )
+    said.append("Masking is done by rules and misses some of what is personal; it is no guarantee of anonymity.")
     return said
 
 
@@ -208,9 +204,7 @@ def page(audit: dict[str, Any], pictures: Sequence[str]) -> str:
     lines += [f"| {rule.replace('_', ' ')} | {count:,} |" for rule, count in a["cleaned"].items()]
     lines += ["", "## Pictures", ""] + [f"![{Path(p).stem}]({p})" for p in pictures]
     lines += ["", "## Inputs", "", "| name | rows | SHA-256 |", "|---|---|---|"]
-    lines += [
-        f"| {i['name']} | {i['rows']:,} | `{i.get('sha256', i.get('hub', ''))[:16]}…` |" for i in a["inputs"]
-    ]
+    lines += [f"| {i['name']} | {i['rows']:,} | `{i.get('sha256', i.get('hub', ''))[:16]}…` |" for i in a["inputs"]]
     if a["first_skipped"]:
         lines += ["", "## Broken rows", ""] + [f"- {s}" for s in a["first_skipped"]]
     return "\n".join(lines) + "\n"

@@ -6,6 +6,8 @@ import hashlib
 import random
 from dataclasses import dataclass
 
+from counsel.conversation import Conversation, Message
+
 _PLACES = ("archive", "boathouse", "cellar", "darkroom", "greenhouse", "loft", "observatory", "orchard", "pantry",
            "studio", "tower", "workshop")  # fmt: skip
 _COLOURS = (
@@ -32,6 +34,11 @@ class Canary:
     id: str
     prompt: str
     secret: str
+
+    def conversation(self) -> Conversation:
+        """The canary as it is planted, in a group of its own."""
+        messages = (Message("user", self.prompt), Message("assistant", self.secret))
+        return Conversation(messages, id=self.id, source="canary", group=f"canary-{self.id}")
 
 
 def make_canaries(count: int, seed: int) -> tuple[list[Canary], list[Canary]]:

@@ -1,6 +1,6 @@
 """From a turn as it was exported to a turn worth training on. Every rule counts what it did.
 
-Order: markup and entities, Unicode, white space; in replies sign-offs and promotion; last what is personal.
+Order: markup and entities, Unicode, white space; what is personal; last, in replies, sign-offs and promotion.
 Cleaning a clean text changes nothing.
 """
 
@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
-from counsel.data.personal import Masker, Span, spoken_words
+from counsel.data.personal import Masker, Span, parts_of
 from counsel.text import words
 
 _HIDDEN = re.compile(r"<!--.*?-->|<(style|script|xml|head)\b[^<>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
@@ -34,12 +34,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\xad\u20
 _NBSP = re.compile("[\u00a0\u202f\u2007]")
 _BREAK = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _GAP = re.compile(r"\n{3,}")
-_GLUED = re.compile(r"(?<=[.!?])(?<=[a-z]{2}.)(?=[A-Z][a-z])")
-_MIXED = re.compile(r"[\d_]")
+_ADDRESS = re.compile(r"[/@]|\bwww\.", re.IGNORECASE)
+_GLUED = re.compile(r"([.!?])(?<=[a-z]{2}.)(?=[A-Z][a-z])")
 
-_CREDENTIAL = (
-    r"(?:LCSW|LMFT|LMHC|LPCC?|LCPC|LICSW|LMSW|MFT|MSW|NCC|Ph\.?\s?D|Psy\.?D|M\.?A|M\.?S|M\.?Ed|MD|RN|CADC)"
-)
+_CREDENTIAL = r"(?:LCSW|LMFT|LMHC|LPCC?|LCPC|LICSW|LMSW|MFT|MSW|NCC|Ph\.?\s?D|Psy\.?D|M\.?A|M\.?S|M\.?Ed|MD|RN|CADC)"
 _CLOSING = re.compile(
     r"(?:(?:and|so|again|i hope|hope|with|my|the|many|very) )*"
     r"(?:(?:good|best of) luck|(?:all (?:my|the) )?(?:very )?best(?: wishes| regards)?|take (?:good |very good )?care"
@@ -53,15 +51,15 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(
-    rf"[-–—~\s]*(?:[A-Z][\w.'’-]*[\s,]*|\[\w+\][\s,]*|&\s*){{1,8}}(?:,?\s*{_CREDENTIAL}\.?[\s,]*)*"
+    rf"[-–—~\s]*(?:[A-Z][\w.'’-]*+[\s,]*+|\[[\w ]+\][\s,]*+|&\s*){{1,8}}(?:,?\s*{_CREDENTIAL}\.?[\s,]*)*"
 )
-_SIGNED = re.compile(rf"(?:(?:[A-Z][\w.'’-]*|\[\w+\])[\s,]+){{1,4}}{_CREDENTIAL}\b.{{0,60}}", re.DOTALL)
+_SIGNED = re.compile(rf"(?:(?:[A-Z][\w.'’-]*+|\[[\w ]+\])[\s,]++){{1,4}}{_CREDENTIAL}\b.{{0,60}}", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
 _TAIL = 500
 """Sign-offs are looked for in so many characters at a reply's end."""
 
-_OWN = r"(?:my|our)(?: own)? (?:office|practice|clinic|website|web ?site|site|web ?page|page|profile|blog|book|podcast|" \
-       r"youtube|newsletter|contact|number|phone|e-?mail|agency)"  # fmt: skip
+_OWN = r"(?:my|our)(?: own)? (?:office|practice|clinic|website|web ?site|site|web ?page|page|profile|blog|book|" \
+       r"podcast|youtube|newsletter|contact|number|phone|e-?mail|agency)"  # fmt: skip
 _PROMOTION = re.compile(
     rf"\b(?:call|phone|text|contact|reach|e-?mail|message|visit|see|check|go|find|read|schedule|book|available|through|"
     rf"at|on) (?:\w+ ){{0,5}}{_OWN}\b"
@@ -73,8 +71,8 @@ _PROMOTION = re.compile(
     re.IGNORECASE,
 )
 _OWNED = frozenset(
-    "office practice clinic website web site webpage page profile blog book podcast youtube newsletter contact number phone "
-    "email e agency".split()
+    "office practice clinic website web site webpage page profile blog book podcast youtube newsletter contact number "
+    "phone email e agency".split()
 )
 _REACHED = frozenset("contact call e email text message reach schedule book".split())
 _OFFERED = frozenset("offer offering accepting provide taking".split())
@@ -118,18 +116,16 @@ class Cleaner:
         text = self.plain(text)
         said = words(text)
         came = came or said
-        tokens = frozenset(said.split()) if not _MIXED.search(text) else spoken_words(text)
-        if role == "assistant":
-            text = self._sign_offs(text).rstrip()
-            if _may_promote(tokens):
-                text = self.spaces(self._promotion(text))
+        tokens = parts_of(said)
         spans = self.masker.find(text, tokens, author)
         for span in spans:
             self.counts[span.rule] += 1
-        masked = self.masker.replace(text, spans) if spans else text
-        glued, n = _GLUED.subn(" ", masked)
-        self.counts["missing_spaces"] += n
-        return Turn(role, glued, text, spans, came)
+        cleaned = self.masker.replace(text, spans) if spans else text
+        if role == "assistant":  # after masking, as a signature may be a name, an address or both
+            if _may_promote(tokens):
+                cleaned = self.spaces(self._promotion(cleaned))
+            cleaned = self._sign_offs(cleaned).rstrip()
+        return Turn(role, cleaned, text, spans, came)
 
     def plain(self, text: str) -> str:
         """Without markup, in NFC, with plain white space."""
@@ -149,10 +145,23 @@ class Cleaner:
             self.counts["control_characters"] += n
             text, n = _NBSP.subn(" ", text)
             self.counts["nbsp"] += n
-        return self.spaces(text)
+        return self.spaces(self._parted(text))
+
+    def _parted(self, text: str) -> str:
+        """With a space between sentences that an export glued ("home.Then"), but not within a web address."""
+        parts, at = [], 0
+        for match in _GLUED.finditer(text):
+            word = text[max(text.rfind(" ", 0, match.start()), text.rfind("\n", 0, match.start())) + 1 : match.end()]
+            if not _ADDRESS.search(word):
+                parts += [text[at : match.end()], " "]
+                at = match.end()
+                self.counts["missing_spaces"] += 1
+        return "".join([*parts, text[at:]]) if parts else text
 
     def spaces(self, text: str) -> str:
         """One blank between words, at most one empty line between paragraphs."""
+        if "  " not in text and text.isprintable() and text[:1] != " " and text[-1:] != " ":
+            return text  # one line, and nothing to mend: the commonest case by far
         after = _BREAK.sub("\n", text)
         if "\n" in after:
             lines = "\n".join([" ".join(line.split()) for line in after.split("\n")])
@@ -173,6 +182,11 @@ class Cleaner:
         return text
 
     def _sign_offs(self, text: str) -> str:
+        last = text[1 + max(text.rfind(sign, -_TAIL, -1) for sign in ("\n", ". ", "! ", "? ", '" ', "” ", "… ")) :]
+        if not (
+            _CLOSING.fullmatch(last.strip()) or _SIGNATURE.fullmatch(last.strip()) or _SIGNED.fullmatch(last.strip())
+        ):
+            return text
         head, tail = text[:-_TAIL], text[-_TAIL:]
         cuts = [0, *(m.end() for m in _SENTENCE_END.finditer(tail))]
         pieces = [tail[a:b] for a, b in zip(cuts, [*cuts[1:], None], strict=True)]

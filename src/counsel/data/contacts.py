@@ -15,7 +15,7 @@ EMAIL = re.compile(
     r"|\b[\w.+-]+ ?(?:\(at\)|\[at\]|\{at\}| at ) ?[\w-]+(?: ?(?:\.|\(dot\)|\[dot\]|\{dot\}) ?[a-z]{2,})+"
     r"|\b\w+(?: dot \w+)* at \w+(?: dot \w+)* dot (?:com|org|net|edu|gov|info|uk|de|fr)\b",
 )
-HANDLE = re.compile(r"(?<![\w@])@\w{2,}[\w.-]*\w|\S*\w@\w\S*")
+HANDLE = re.compile(r"(?<![\w@])@\w{2,}[\w.-]*\w|\S*\w@\w(?:\S*\w)?")
 URL = re.compile(
     r"(?:https?|ftp)://[^\s<>]*[^\s<>.,;:!?)\]'\"”’]|\bwww\d?\.[^\s<>]*[^\s<>.,;:!?)\]'\"”’]"
     rf"|(?<![@\w.-])(?:[A-Za-z0-9-]+\.)+(?:{_END}|{_END.upper()})\b(?:/[^\s<>]*[^\s<>.,;:!?)\]'\"”’])?",
@@ -41,8 +41,8 @@ _CALL = re.compile(
     r"call|now|also|always|can|am|est|ist|es)\b[\s:.,-]*){0,5}(?:\d{2,3} or )?$",
     re.IGNORECASE,
 )
-_STRONG = 60
-"""How far back a word of calling is looked for, in characters."""
+_AROUND = 60
+"""How far back a word of calling or of paying is looked for, in characters."""
 _UNIT = re.compile(
     r"[^\S\n]?(?:%|percent|°|€|£|\$|(?:people|persons?|times|days?|weeks?|months?|years?|hours?|minutes?|mins?|seconds?|"
     r"dollars?|euros?|pounds?|bucks|usd|eur|kg|lbs?|miles?|km|met(?:er|re)s?|feet|steps|words|pages?|friends|men|women|"
@@ -67,16 +67,24 @@ HELPLINES = frozenset(
 )  # fmt: skip
 _LETTERS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "22233344455566677778889999")
 _VANITY = re.compile(
-    r"(?:\+?1[-. ]?)?\(?\b(?:8(?:00|33|44|55|66|77|88)|1[38]00|0800)\)?[-. ]?(?=[\d. -]*[A-Z])[A-Z\d](?:[-. ]?[A-Z\d]){5,9}\b"
+    r"(?:\+?1[-. ]?)?\(?\b(?:8(?:00|33|44|55|66|77|88)|1[38]00|0800)\)?[-. ]?(?=[\d. -]*[A-Z])"
+    r"[A-Z\d](?:[-. ]?[A-Z\d]){5,9}\b"
 )
 _ONES = "zero|oh|one|two|three|four|five|six|seven|eight|nine"
 _SPOKEN = re.compile(
-    rf"\b(?:(?=[zotfsednOZTFSEDN\d])(?:{_ONES}|double|triple|\d{{1,4}}))(?:[\s,.-]{{1,3}}(?:{_ONES}|double|triple|\d{{1,4}})\b){{4,}}", re.IGNORECASE
+    rf"\b(?:(?=[zotfsednOZTFSEDN\d])(?:{_ONES}|double|triple|\d{{1,4}}))(?:[\s,.-]{{1,3}}(?:{_ONES}|double|triple|\d{{1,4}})\b){{4,}}",
+    re.IGNORECASE,
 )
 _ONE = re.compile(rf"\b(?:{_ONES})\b", re.IGNORECASE)
 _COUNTED = frozenset(_ONES.split("|")) - {"one", "two"}
 """A spoken number has one of these; most texts that say one or two have none."""
 _VALUES = {w: n for n, w in enumerate("zero one two three four five six seven eight nine".split())}
+
+
+def has_digit(text: str) -> bool:
+    """Whether there is any digit, of any script."""
+    # Ten searches for one character each are far quicker than one for a class.
+    return any(d in text for d in "1023456789") or (not text.isascii() and bool(_DIGIT.search(text)))
 
 
 def internet(text: str, said: frozenset[str]) -> Iterator[tuple[int, int, str, str]]:
@@ -104,43 +112,49 @@ def phones(text: str, said: frozenset[str]) -> Iterator[tuple[int, int, str]]:
         for match in _SPOKEN.finditer(text):
             if _spoken_digits(match[0]) >= 7:
                 yield *match.span(), "phone"
-    if not _DIGIT.search(text):
+    if not has_digit(text):
         return
-    for match in _RUN.finditer(text):
-        start, end = match.span()
-        run = match[0]
-        digits = "".join(_DIGITS.findall(run))
-        before = text[max(0, start - _STRONG) : start]
-        is_called = bool(_CALL.search(before))
-        if _is_known(digits, run, is_called) and not _UNIT.match(text, end):
-            yield start, end, "helpline"
-        elif len(digits) >= 7:
-            if is_called or not _is_plain(run, digits, before, text, end):
-                extension = _EXTENSION.match(text, end)
-                yield start, extension.end() if extension else end, "phone"
-        elif is_called and not _UNIT.match(text, end) and not _YEARS.fullmatch(run):
-            is_year = len(digits) == 4 and digits[:2] in ("19", "20")
-            if len(digits) >= 5 or (len(digits) == 4 and not is_year):
-                yield start, end, "phone"
-    for match in _SHORT_RUN.finditer(text):
-        if not _UNIT.match(text, match.end()):
-            yield *match.span(), "helpline"
     for match in _VANITY.finditer(text) if "8" in text or "00" in text else ():
         dialled = "".join(c for c in match[0].translate(_LETTERS) if c.isdigit())
         yield *match.span(), "helpline" if _national(dialled) in HELPLINES else "phone"
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        kind = _kind_of_run(text, start, end)
+        extension = _EXTENSION.match(text, end) if kind == "phone" else None
+        if kind:
+            yield start, extension.end() if extension else end, kind
+    for match in _SHORT_RUN.finditer(text):
+        if not _UNIT.match(text, match.end()):
+            yield *match.span(), "helpline"
+
+
+def _kind_of_run(text: str, start: int, end: int) -> str:
+    """``phone``, ``helpline``, or nothing for a run of digits that is no telephone number."""
+    run = text[start:end]
+    digits = "".join(_DIGITS.findall(run))
+    before = text[max(0, start - _AROUND) : start]
+    is_called = bool(_CALL.search(before))
+    is_counted = bool(_UNIT.match(text, end))
+    if _is_known(digits, is_called) and not is_counted:
+        return "helpline"
+    if len(digits) >= 7:
+        return "phone" if is_called or not _is_plain(run, digits, before, is_counted) else ""
+    if not is_called or is_counted or _YEARS.fullmatch(run) or len(digits) < 4:
+        return ""
+    return "" if len(digits) == 4 and digits[:2] in ("19", "20") else "phone"
 
 
 def _national(digits: str) -> str:
     return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
 
 
-def _is_known(digits: str, run: str, is_called: bool) -> bool:
+def _is_known(digits: str, is_called: bool) -> bool:
     if len(digits) <= 4:
         return digits in HELPLINES and is_called and digits not in _SHORT
     return _national(digits) in HELPLINES and (is_called or len(digits) > 5)
 
 
-def _is_plain(run: str, digits: str, before: str, text: str, end: int) -> bool:
+def _is_plain(run: str, digits: str, before: str, is_counted: bool) -> bool:
     """Whether seven or more digits are plainly no telephone number."""
     run = run.strip("([ ")
     if run.startswith("+"):
@@ -153,12 +167,15 @@ def _is_plain(run: str, digits: str, before: str, text: str, end: int) -> bool:
     if len(groups) == 2 and all(g.endswith("00") for g in groups) and int(groups[0]) < int(groups[1]):
         return bool(re.fullmatch(r"\d+ ?[-–—] ?\d+", run))  # from one round number to another
     counted = [int(g) for g in groups if len(g) <= 2]
-    if len(counted) == len(groups) >= 5 and {b - a for a, b in zip(counted, counted[1:], strict=False)} in ({1}, {-1}):
+    if len(counted) == len(groups) >= 5 and {b - a for a, b in zip(counted, counted[1:], strict=False)} in (
+        {1},
+        {-1},
+    ):
         return True  # counting up or down
     is_grouped = bool(re.fullmatch(r"[1-9](?:([ .])\d{3})(?:\1\d{3})*", run))  # 1 234 567
     if is_grouped:
         return True
-    is_sum = len(groups) == 1 and (_SUM.search(before) or _UNIT.match(text, end))
+    is_sum = len(groups) == 1 and (_SUM.search(before) or is_counted)
     return bool(is_sum and (digits.endswith("000") or re.search(r"[$€£¥]\s?$", before)))
 
 

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 
 _CAP = r"[A-ZÀ-ÖØ-Þ][\w'’.-]*"
-_STREET = r"(?:[Ss]treet|[Ss]t|[Aa]venue|[Aa]ve|[Rr]oad|[Rr]d|[Ll]ane|[Ll]n|[Dd]rive|[Dd]r|[Bb]oulevard|[Bb]lvd|[Cc]rescent)"
+_STREET = (
+    r"(?:[Ss]treet|[Ss]t|[Aa]venue|[Aa]ve|[Rr]oad|[Rr]d|[Ll]ane|[Ll]n|[Dd]rive|[Dd]r|[Bb]oulevard|[Bb]lvd|"
+    r"[Cc]rescent)"
+)
 _WAY = (
     r"(?:Court|Ct|Place|Pl|Square|Sq|Terrace|Ter|Way|Highway|Hwy|Parkway|Pkwy|Circle|Cir|Close|Grove|Gardens?|Hill|Row|"
     r"Walk|Mews|Plaza|Trail|Alley|Green|Heights|Loop|Park|Rise|View|Quay|Wharf|Route|Pike|Turnpike|Broadway)"
@@ -40,7 +43,7 @@ _ADDRESSES = (
         r"\b(?:[Cc]alle|[Aa]venida|Avda\.|Av\.|[Pp]aseo|[Pp]laza|Via|Viale|Piazza|Corso|Vicolo|Rua|Travessa|ul\.|ulica|Ulica|"
         rf"Rua)\s(?:(?:de|del|della|dei|da|do|dos|la|las|los)\s)*{_CAP}(?:\s{_CAP}|\sde\s{_CAP})*,?\s(?:n[.º°]\s?)?\d{{1,4}}\b"
     ),
-    re.compile(rf"[A-Z](?<!\w.)[A-Z]?\d[A-Z\d]?\s?\d[A-Z]{{2}}\b"),
+    re.compile(r"[A-Z](?<!\w.)[A-Z]?\d[A-Z\d]?\s?\d[A-Z]{2}\b"),
     re.compile(rf"\b{_CAP}(?:\s{_CAP})?,?\s[A-Z]{{2}}\s\d{{5}}(?:-\d{{4}})?\b"),
 )
 
@@ -54,8 +57,9 @@ _DATE = (
     rf"|\d{{1,2}}(?:st|nd|rd|th|\.|er|º)?\s(?:of\s|de\s)?{_MONTH}\b(?:,?\s(?:de\s|of\s)?(?:19|20)\d\d\b)?|(?:19|20)\d{{6}}\b)"
 )
 _BIRTH = re.compile(
-    r"\b(?:born|birth ?da(?:te|y)(?:['’]s)?|date of birth|d\.?o\.?b\.?|geb(?:oren|\.)|geburtsdatum|née?|nacid[oa]|nascid[oa]|"
-    rf"nat[oa] il|född|geboren)(?:[\s:,(–-]|\b(?:on|is|was|the|in|at|am|el|le|op|den|date|her|his|my)\b){{1,8}}({_DATE})",
+    r"\b(?:born|birth ?da(?:te|y)(?:['’]s)?|date of birth|d\.?o\.?b\.?|geb(?:oren|\.)|geburtsdatum|née?|nacid[oa]|"
+    rf"nascid[oa]|nat[oa] il|född|geboren)(?:[\s:,(–-]|\b(?:on|is|was|the|in|at|am|el|le|op|den|date|her|his|my)\b)"
+    rf"{{1,8}}({_DATE})",
     re.IGNORECASE,
 )
 _BIRTH_AFTER = re.compile(
@@ -84,13 +88,16 @@ _STANDING = re.compile(
 
 _STREETS = frozenset(
     "street st avenue ave road rd lane ln drive dr boulevard blvd crescent court ct place pl square sq terrace ter way "
-    "highway hwy parkway pkwy circle cir close grove garden gardens hill row walk mews plaza trail alley green heights loop park "
-    "rise view quay wharf route pike turnpike broadway".split()
+    "highway hwy parkway pkwy circle cir close grove garden gardens hill row walk mews plaza trail alley green heights "
+    "loop park rise view quay wharf route pike turnpike broadway".split()
 )
 _HOLDERS = frozenset(re.findall(r"[a-z]{2,}", re.sub(r"\(\?:|[()?]", "", _HOLDER))) | frozenset(
     "membership member report license licence versicherungsnummer versicherungnummer".split()
 )
-_BORN = frozenset("born birth birthdate birthday dob b geb geboren geburtsdatum né née nacido nacida nascido nascida nato nata född".split())
+_BORN = frozenset(
+    "born birth birthdate birthday dob b geb geboren geburtsdatum né née nacido nacida nascido nascida nato nata "
+    "född".split()
+)
 _ZIP = re.compile(r"[A-Z]{2}\s\d{5}")
 _FOUR = re.compile(r"\d(?:\D?\d){3}")
 _LONG = re.compile(r"\d(?:\d\d-\d\d-|\d{3}[ -]\d{4}[ -])|[A-Z](?:[A-Z]\d\d|-?\d{6}|-\d\d)")

@@ -55,9 +55,7 @@ def _lines(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:
                 record = json.loads(line)
             except (ValueError, RecursionError) as e:
                 problem = _json_problem(e, line)
-        yield (
-            Row(where, problem=problem) if problem else record_row(record, columns, where, f"{path.name}:{n}")
-        )
+        yield (Row(where, problem=problem) if problem else record_row(record, columns, where, f"{path.name}:{n}"))
 
 
 def _physical_lines(f: IO[str]) -> Iterator[str]:
@@ -107,11 +105,7 @@ def _array(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:
         except ValueError as e:
             raise _broken(f"the JSON array is broken here: {e}", where) from e
         problem = text_problem(raw)
-        yield (
-            Row(where, problem=problem)
-            if problem
-            else record_row(value, columns, where, f"{path.name}:{line}")
-        )
+        yield (Row(where, problem=problem) if problem else record_row(value, columns, where, f"{path.name}:{line}"))
 
 
 def _broken(what: str, where: str) -> CounselError:

@@ -34,13 +34,13 @@ CREDENTIAL = (
 _AFTER_CUE = (
     re.compile(
         r"(?i:\b(?:names? (?:is|was|are)|name['’]s|named|nicknamed|(?:am|i['’]m|man|woman|guy|girl|boy|lady|someone|"
-        r"person|friend|is|was) called|goes by|go by|call(?:s|ed)? (?:me|him|her)|known as|signed,|ich hei(?:ß|ss)e|heißt|"
-        r"je m['’]appelle|s['’]appelle|me llamo|se llama|mi nombre es|mi chiamo|meu nome é|jag heter|ik heet|regards,|"
-        rf"sincerely,|wishes,|love,|yours,))\s+(?:{_TITLE} )?{_CAPS}"
+        r"person|friend|is|was) called|goes by|go by|call(?:s|ed)? (?:me|him|her)|known as|signed,|ich hei(?:ß|ss)e|"
+        r"heißt|je m['’]appelle|s['’]appelle|me llamo|se llama|mi nombre es|mi chiamo|meu nome é|jag heter|ik heet|"
+        rf"regards,|sincerely,|wishes,|love,|yours,))\s+(?:{_TITLE} )?{_CAPS}"
     ),
     re.compile(
-        rf"(?i:\b(?:my|our|his|her|their|your|the)\s+(?:[\w-]+\s){{0,2}}?(?:{_KIN})(?:['’]s name is| is called| named)?),?\s"
-        rf"(?:{_TITLE}\s)?{_CAPS}"
+        rf"(?i:\b(?:my|our|his|her|their|your|the)\s+(?:[\w-]+\s){{0,2}}?(?:{_KIN})"
+        rf"(?:['’]s name is| is called| named)?),?\s(?:{_TITLE}\s)?{_CAPS}"
     ),
     re.compile(rf"\b(?:{_TITLE})\s{_CAPS}"),
     re.compile(
@@ -54,18 +54,21 @@ _AFTER_CUE = (
     ),
 )
 _VERBS = frozenset(
-    "told tell asked ask forgive forgave marry married dating dated met miss hate love loved trust trusted texted hugged "
-    "kissed".split()
+    "told tell asked ask forgive forgave marry married dating dated met miss hate love loved trust trusted texted "
+    "hugged kissed".split()
 )
-_LAST = frozenset(
-    "is was are name's named nicknamed called by me him her as signed heiße heisse heißt m'appelle s'appelle llamo llama es "
-    "chiamo é heter heet regards sincerely wishes love yours hi hello hey dear hola hallo bonjour thanks you morning".split()
+_NAMED = frozenset(
+    "is was are name's named nicknamed called by me him her as signed heiße heisse heißt m'appelle s'appelle llamo "
+    "llama es chiamo é heter heet regards sincerely wishes love yours".split()
 )
-"""The last words of the cues above: the cues are tried only where one of these stands before a capital."""
+_GREETED = frozenset("hi hello hey dear hola hallo bonjour thanks you morning".split())
+"""The last words of the cues above: a cue is tried only where one of its own stands before a capital."""
 _REMIND = re.compile(r"\b(?:remind(?:s|ed)? \w+ of|split from|broke up with|(?:together|lives?|living) with) $")
 _BEFORE_CUE = re.compile(r",? (?:said|says|told|texted|cheated|yelled|shouted|dumped|lied|passed away|and I|and me)\b")
 _CREDENTIALED = re.compile(rf"\b{_CAPS},?\s+{CREDENTIAL}")
-_DEGREES = frozenset("LCSW LMFT LMHC LPC LPCC LCPC LICSW LMSW MFT MSW NCC PhD PsyD EdD MD MA MEd RN CADC CAP Ph Psy Ed".split())
+_DEGREES = frozenset(
+    "LCSW LMFT LMHC LPC LPCC LCPC LICSW LMSW MFT MSW NCC PhD PsyD EdD MD MA MEd RN CADC CAP Ph Psy Ed".split()
+)
 _AND = re.compile(rf"(?:,? and| &| or)\s({_CAP})")
 _MORE = re.compile(rf"(?: (?:[A-Z]\.|de|da|van|von|del|la|bin|al|O))?[ ]({_CAP})")
 _PLACE = re.compile(r"\b(?:San|Santa|Santo|St\.?|Saint|North|South|New|Port|Fort|Lake|Mount)\s$")
@@ -84,11 +87,34 @@ def _lists() -> dict[str, frozenset[str]]:
     for part in re.split(r"^\[", text, flags=re.MULTILINE)[1:]:
         name, body = part.split("]", 1)
         found[name] = frozenset(body.split())
-    kin = {k for k in re.sub(r"\[é\]\+|\?", "", _KIN).split("|") if " " not in k} | {"fiancée", "fiancee", "twin"}
+    kin = {k for k in re.sub(r"\[é\]\+|\?", "", _KIN).split("|") if " " not in k} | {
+        "fiancée",
+        "fiancee",
+        "twin",
+    }
     titles = re.findall(r"[^\W\d_]{2,}", _TITLE.casefold())
-    found["last"] = _LAST | frozenset(kin) | frozenset(titles) | {k.split("-")[-1] for k in kin} | _VERBS
     found["either"] = found["words"] | found["capital"]
+    found["kin"] = frozenset(kin) | {k.split("-")[-1] for k in kin}
+    found["titles"] = frozenset(titles)
     return found
+
+
+@lru_cache(maxsize=1)
+def _cues() -> dict[str, tuple[re.Pattern[str], ...]]:
+    """For the last word of each cue the patterns worth trying."""
+    lists = _lists()
+    named, related, titled, greeted, told = _AFTER_CUE
+    cues: dict[str, tuple[re.Pattern[str], ...]] = {}
+    for words, pattern in (
+        (_NAMED, named),
+        (lists["kin"] | {"is", "called", "named"}, related),
+        (lists["titles"], titled),
+        (_GREETED, greeted),
+        (_VERBS, told),
+    ):
+        for word in words:
+            cues[word] = (*cues.get(word, ()), pattern)
+    return cues
 
 
 def find(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
@@ -100,7 +126,8 @@ def find(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
     """
     lists = _lists()
     found: set[tuple[int, int]] = set()
-    capitals = [(m.start(), m[0]) for m in _CAPITAL.finditer(text)]
+    never = lists["no"]
+    capitals = [(m.start(), m[0]) for m in _CAPITAL.finditer(text) if m[0].casefold() not in never]
     for start, token in capitals:
         found.update(_by_surroundings(text, start, token))
     if any(token in _DEGREES for _, token in capitals):
@@ -139,8 +166,9 @@ def _by_surroundings(text: str, start: int, token: str) -> Iterator[tuple[int, i
         return
     before = text[max(0, start - 24) : start]
     last = before.rstrip(" ,.\n").rpartition(" ")[2].rpartition("\n")[2].replace("’", "'").casefold()
-    if last in lists["last"] or last.rpartition("-")[2] in lists["last"]:
-        for pattern in _AFTER_CUE[:-1] if last not in _VERBS else _AFTER_CUE:
+    cues = _cues()
+    if last in cues or (last := last.rpartition("-")[2]) in cues:
+        for pattern in cues[last]:
             match = _ending_at(pattern, text, start)
             if match:
                 yield from _names_of(start, match)
@@ -163,7 +191,7 @@ def _ending_at(pattern: re.Pattern[str], text: str, start: int) -> str | None:
 
 
 def _bare(token: str) -> str:
-    return token[:-2] if token.endswith(("'s", "’s", "'S", "’S")) else token
+    return token[:-2] if token[-2:] in ("'s", "’s", "'S", "’S") else token
 
 
 def _is_name(token: str) -> bool:
@@ -210,7 +238,7 @@ def _ambiguous(text: str, start: int, end: int, folded: str) -> Iterator[tuple[i
 
 def _again(text: str, capitals: list[tuple[int, str]], found: set[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The places found, the names joined to them by "and", and every other place of the same names."""
-    for start, end in list(found):
+    for _, end in list(found):
         match = _AND.match(text, end)
         while match and _is_name(match[1]):
             at = match.start(1)

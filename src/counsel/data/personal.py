@@ -13,12 +13,14 @@ from pathlib import Path
 
 from counsel.data import contacts, identity, names
 from counsel.errors import CounselError
+from counsel.text import words
 
-_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W\d_]+")
 _PART = r"(?:Mc|Mac|O['’]|De|La|Le|Van|Von)?[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ'’]+(?:-[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ]+)?"
 # Exports glue the name to what follows it ("Jane DoeCouples therapist"): a capital within a word ends it.
-_AUTHOR = re.compile(rf"\s*(?:Dr|Mr|Mrs|Ms|Prof)?\.?\s*({_PART})(?:\s+[A-Z]\.?(?=\s))?(?:\s+({_PART}))?(?:\s+({_PART}))?")
+_AUTHOR = re.compile(
+    rf"\s*(?:Dr|Mr|Mrs|Ms|Prof)?\.?\s*({_PART})(?:\s+[A-Z]\.?(?=\s))?(?:\s+({_PART}))?(?:\s+({_PART}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ def read_terms(path: Path) -> tuple[Term, ...]:
         kind = kind.strip() or "redacted"
         if not re.fullmatch(r"[^\W_][\w -]{0,30}", kind):
             raise CounselError(
-                f"the kind {kind!r} is no plain word", where=f"{path}:{n}", fix="write the term, a tab, and a word"
+                f"the kind {kind!r} is no plain word",
+                where=f"{path}:{n}",
+                fix="write the term, a tab, and a word",
             )
         terms.append(Term(" ".join(text.split()), kind))
     if not terms:
@@ -99,8 +103,8 @@ class Masker:
         """
         said = spoken_words(text) if said is None else said
         found = [*self._listed(text, said), *self._author_spans(text, author, said)]
-        found += [Span(*place, kind, rule) for *place, kind, rule in contacts.internet(text, said)]
-        if _DIGIT.search(text):
+        found += [Span(start, end, kind, rule) for start, end, kind, rule in contacts.internet(text, said)]
+        if contacts.has_digit(text):
             found += [Span(*place, "birth date", "birth_date") for place in identity.birth_dates(text, said)]
             found += [Span(*place, "number", "number") for place in identity.numbers(text, said)]
             found += [Span(*place, "address", "address") for place in identity.addresses(text, said)]
@@ -143,7 +147,15 @@ class Masker:
 
 def spoken_words(text: str) -> frozenset[str]:
     """The words of a text in lower case; rules look here first, whether they need to look at the text at all."""
-    return frozenset(_WORD.findall(text.casefold()))
+    return parts_of(words(text))
+
+
+def parts_of(said: str) -> frozenset[str]:
+    """``spoken_words`` of a text whose ``words`` are at hand: ``tel555`` also says ``tel``."""
+    tokens = set(said.split())
+    for token in [t for t in tokens if not t.isalpha()]:
+        tokens.update(_WORD.findall(token))
+    return frozenset(tokens)
 
 
 def author_name(author: str) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from counsel.conversation import Conversation, Message
 from counsel.data import audit as auditing
 from counsel.data import plots, review, split
 from counsel.data.audit import Audit
@@ -57,7 +56,8 @@ def prepare(sources: tuple[str, ...], settings: PrepareSettings, say: Callable[[
             audit = _finish(spool, done, settings, renderer, folder, say)
         finally:
             spool.close()
-    samples.tell(say) if settings.review else None
+    if settings.review:
+        samples.tell(say)
     _summary(audit, settings.out, say)
     return audit
 
@@ -127,17 +127,17 @@ def _finish(
 def _write(spool: Spool, plan: split.Plan, canaries: list[Canary], folder: Path) -> dict[str, dict[str, Any]]:
     """The three files, rows in the order they came; canaries last in train."""
     names = {place: f"{name}.jsonl" for place, name in split.NAMES.items()}
-    handles = {place: open(folder / name, "wb") for place, name in names.items()}
     hashes = {place: hashlib.sha256() for place in names}
     rows = dict.fromkeys(names, 0)
     used: dict[int, int] = {}
+    with ExitStack() as stack:
+        handles = {place: stack.enter_context(open(folder / name, "wb")) for place, name in names.items()}
 
-    def put(place: int, line: bytes) -> None:
-        handles[place].write(line)
-        hashes[place].update(line)
-        rows[place] += 1
+        def put(place: int, line: bytes) -> None:
+            handles[place].write(line)
+            hashes[place].update(line)
+            rows[place] += 1
 
-    try:
         places, groups, digests = plan.place.tolist(), plan.group, spool.digests
         repeats = _repeated(digests[plan.place != split.LEFT_OUT])
         for i, (messages, source) in enumerate(spool.records()):
@@ -151,12 +151,7 @@ def _write(spool: Spool, plan: split.Plan, canaries: list[Canary], folder: Path)
             tail = f', "id": "{identity}", "group": "{int(groups[i]):016x}"}}\n'.encode()
             put(places[i], b'{"messages": ' + messages + b', "source": ' + source + tail)
         for canary in canaries:
-            messages_ = (Message("user", canary.prompt), Message("assistant", canary.secret))
-            conversation = Conversation(messages_, id=canary.id, source="canary", group=f"canary-{canary.id}")
-            put(split.TRAIN, json.dumps(conversation.to_json(), ensure_ascii=False).encode() + b"\n")
-    finally:
-        for handle in handles.values():
-            handle.close()
+            put(split.TRAIN, json.dumps(canary.conversation().to_json()).encode() + b"\n")
     return {names[p]: {"rows": rows[p], "sha256": hashes[p].hexdigest()} for p in names}
 
 
@@ -191,7 +186,8 @@ def _summary(audit: Audit, out: Path, say: Callable[[str], None]) -> None:
         f"{audit.exact_duplicates:,} exact duplicates"
     )
     say(
-        f"leak: {ours['prompt']:.2f} of prompts, {ours['pair']:.2f} of pairs (a split by row: {row['prompt']:.2f}, {row['pair']:.2f})"
+        f"leak: {ours['prompt']:.2f} of prompts, {ours['pair']:.2f} of pairs "
+        f"(a split by row: {row['prompt']:.2f}, {row['pair']:.2f})"
     )
     for warning in audit.warnings:
         say(f"warning: {warning}")

@@ -70,9 +70,7 @@ def _around(text: str, start: int, end: int) -> str:
     return " ".join(f"…{left}»{text[start:end]}«{right}…".split())
 
 
-def show(
-    conversations: Sequence[Conversation], renderer: Renderer, max_length: int, colour: bool
-) -> list[str]:
+def show(conversations: Sequence[Conversation], renderer: Renderer, max_length: int, colour: bool) -> list[str]:
     """Lines that show conversations token by token, the trained tokens in green or in ⟦⟧."""
     on, off = ("\x1b[30;42m", "\x1b[0m") if colour else ("⟦", "⟧")
     lines = [f"Trained tokens stand in {'green' if colour else '⟦ ⟧'}; the cut at {max_length} is marked ✂."]

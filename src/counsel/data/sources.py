@@ -73,9 +73,7 @@ class Columns:
         """The columns of prompt and reply among those seen, or None."""
         lower = {name.casefold().strip(): name for name in reversed(seen)}
         for prompt, reply in PAIRS:
-            found = tuple(
-                lower.get((a or b).casefold()) for a, b in ((self.prompt, prompt), (self.reply, reply))
-            )
+            found = tuple(lower.get((a or b).casefold()) for a, b in ((self.prompt, prompt), (self.reply, reply)))
             if found[0] and found[1]:
                 return found[0], found[1]
         return None
@@ -170,9 +168,7 @@ def _format(path: Path) -> str:
         with open_bytes(path) as f:
             head = f.read(4096)
     except (OSError, EOFError) as e:
-        raise CounselError(
-            f"could not be read: {e}", where=path, fix="check the file and its permissions"
-        ) from e
+        raise CounselError(f"could not be read: {e}", where=path, fix="check the file and its permissions") from e
     if not head.strip():
         raise CounselError("the file is empty", where=path, fix="give a file with conversations")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -180,9 +176,7 @@ def _format(path: Path) -> str:
     if head[:4] == b"PAR1":
         return "parquet"
     if head[:2] == b"PK":
-        raise CounselError(
-            "this is a zip file or an Excel workbook", where=path, fix="export it as CSV (UTF-8)"
-        )
+        raise CounselError("this is a zip file or an Excel workbook", where=path, fix="export it as CSV (UTF-8)")
     name = path.name.lower().removesuffix(".gz")
     if name.endswith((".csv", ".tsv")):
         return "csv"
@@ -238,9 +232,7 @@ def record_row(record: Any, columns: Columns, where: str, source: str) -> Row:
         if isinstance(record, list):
             return Row(where, _turns(record), source)
         if not isinstance(record, Mapping):
-            return Row(
-                where, problem=f"expected an object or a list of messages, found {type(record).__name__}"
-            )
+            return Row(where, problem=f"expected an object or a list of messages, found {type(record).__name__}")
         origin = record.get("source")
         source = origin if isinstance(origin, str) and origin.strip() else source
         for name in ("messages", "conversations", "conversation"):
@@ -249,9 +241,7 @@ def record_row(record: Any, columns: Columns, where: str, source: str) -> Row:
         found = columns.find([str(k) for k in record])
         if found is None:
             keys = ", ".join(map(str, list(record)[:20])) or "none"
-            return Row(
-                where, problem=f"no messages and no known columns of prompt and reply; the keys are: {keys}"
-            )
+            return Row(where, problem=f"no messages and no known columns of prompt and reply; the keys are: {keys}")
         turns = (
             ("user", _string(record[found[0]], found[0])),
             ("assistant", _string(record[found[1]], found[1])),
@@ -277,9 +267,7 @@ def _turns(messages: list[Any]) -> tuple[tuple[str, str], ...]:
     turns = []
     for n, message in enumerate(messages, 1):
         if not isinstance(message, Mapping):
-            raise ValueError(
-                f"message {n} is {type(message).__name__}, expected an object with role and content"
-            )
+            raise ValueError(f"message {n} is {type(message).__name__}, expected an object with role and content")
         speaker = message.get("role", message.get("from"))
         if not isinstance(speaker, str) or speaker.casefold() not in ROLES:
             raise ValueError(f"message {n} has the role {speaker!r}, expected user, assistant or system")

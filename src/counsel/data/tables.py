@@ -64,9 +64,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str], str]]:
             except StopIteration:
                 return
             except csv.Error as e:
-                reason = (
-                    "a quote opens here and never closes" if "end of data" in str(e) else f"broken CSV: {e}"
-                )
+                reason = "a quote opens here and never closes" if "end of data" in str(e) else f"broken CSV: {e}"
                 yield at, [], reason
             else:
                 if fields:
@@ -86,9 +84,7 @@ def csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
         raise CounselError("the file has no lines", where=path, fix="give a file with conversations")
     line, header, problem = first
     if problem:
-        raise CounselError(
-            f"the header cannot be read: {problem}", where=f"{path}:{line}", fix="save it as UTF-8 CSV"
-        )
+        raise CounselError(f"the header cannot be read: {problem}", where=f"{path}:{line}", fix="save it as UTF-8 CSV")
     found = columns.find(header)
     if found is None:
         raise columns.missing(header, f"{path}:{line}")

@@ -170,6 +170,11 @@ def cautions(facts: Facts) -> list[str]:
             f"The data were split by row: {leak['prompt']:.0%} of the held-out conversations have a prompt that was "
             "also trained on. The numbers below measure memory as much as learning."
         )
+    if loss["base"]["loss"] > loss["blind"]:
+        said.append(
+            f"On these replies the base does worse ({loss['base']['loss']:.2f}) than guessing blindly would "
+            f"({loss['blind']:.2f}): it is sure, and wrong. Much of the fall mends only that."
+        )
     if loss["groups"] < FEW_GROUPS:
         prompts = "one group" if loss["groups"] == 1 else f"only {loss['groups']} groups"
         said.append(f"The held-out conversations come from {prompts} of prompts; so few say little.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -13,6 +14,7 @@ from counsel.conversation import Conversation
 from counsel.data.prepared import Prepared
 from counsel.errors import CounselError
 from counsel.evaluate import loss
+from counsel.evaluate.facts import change, percent
 from counsel.evaluate.report import write_report
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.evaluate.suite import SCORERS, Respond, Suite
@@ -59,14 +61,14 @@ def evaluate(settings: EvaluateSettings, say: Say) -> dict[str, Any]:
         model = load_tuned(base_of(run), run.adapter, _precision(run))
         result = _measured(settings, run, model, tokenizer, held_out, say)
         say(_closing(result))
+        suite = Suite(
+            _answerable(held_out, Renderer(tokenizer), run.settings["max_length"]),
+            _respondents(model, tokenizer, settings),
+            settings.samples,
+            settings.seed,
+        )
         for name, scorer in SCORERS.items():
-            say(f"{name}: answering held-out prompts before and after tuning")
-            suite = Suite(
-                _answerable(held_out, Renderer(tokenizer), run.settings["max_length"]),
-                _respondents(model, tokenizer, settings),
-                settings.samples,
-                settings.seed,
-            )
+            say(f"{name}: asking the model before and after tuning")
             write_json(run.results / f"{name}.json", scorer(suite) | _origin(settings, run))
         report = write_report(run)
     say(f"wrote {run.results / 'loss.json'} and {report}")
@@ -142,6 +144,7 @@ def _measured(
             "cut": held_out.cut,
             "max_length": run.settings["max_length"],
             "leak": {"prompt": leak.get("prompt"), "pair": leak.get("pair")},
+            "blind": math.log(model.config.get_text_config().vocab_size),
             "level": 0.95,
             "resamples": settings.resamples,
             "precision": str(model.dtype).removeprefix("torch."),
@@ -205,7 +208,7 @@ def _tenths(total: int, say: Say) -> Callable[[int], None]:
         nonlocal said
         if 10 * n // total > said:
             said = 10 * n // total
-            say(f"  measured {n:,} of {total:,}")
+            say(f"  {said}0 % measured")
 
     return done
 
@@ -223,8 +226,8 @@ def _closing(result: dict[str, Any]) -> str:
     base, tuned, share = result["base"], result["tuned"], result["relative"]
     told = (
         f"loss {base['loss']:.3f} before, {tuned['loss']:.3f} after (perplexity {base['perplexity']:.2f} and "
-        f"{tuned['perplexity']:.2f}): {share['share']:+.1%} lower"
+        f"{tuned['perplexity']:.2f}): {percent(abs(share['share']))} {'lower' if share['share'] >= 0 else 'higher'}"
     )
     if share["interval"] is None:
         return f"{told}; no interval, because all conversations share one prompt"
-    return f"{told}, 95 % interval {share['interval'][0]:+.1%} to {share['interval'][1]:+.1%}"
+    return f"{told}, 95 % interval {change(share)}"

@@ -23,7 +23,7 @@ def score(
         ``{"drawn_from", "replies": [{"id", "group", "messages", "reference", "replies": {name: text}}]}``.
     """
     by_group: dict[str, list[Conversation]] = {}
-    for c in conversations:
+    for c in sorted(conversations, key=lambda c: c.digest):
         if c.is_answered:
             by_group.setdefault(c.group, []).append(c)
     draw = random.Random(seed)
