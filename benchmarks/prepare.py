@@ -55,7 +55,7 @@ ASKS = [
     "Since the {n} I am {a}, {a} and {a}.",
     "Should I {v} the {n} or {v} it {t}?",
     "It was a {a} {n}; nobody would {v} the {n} {t}.",
-    "My friend {name} and I {v} the {n}, and then we {v} the {a} {n}.",
+    "My friend and I {v} the {n}, and then we {v} the {a} {n}.",
 ]
 REPLIES = [
     "It sounds as if the {n} made you {a}, and it is hard to {v} a {n} {t}.",
@@ -66,10 +66,10 @@ REPLIES = [
     "Try to {v} your {n}, then {v} how {a} the {n} was.",
     "There is no {a} way to {v} a {n}, and a {a} {n} is no failure.",
     "Perhaps your {n} is {a} as well and cannot {v} the {n} {t}.",
-    "I wonder what {name} would {v} if you said that the {n} is {a}.",
+    "I wonder what she would {v} if you said that the {n} is {a}.",
 ]
 EXTRA = ["You can call my office at (555) 010-{n:04d}.", "Write to me at reader{n}@example.com.", "Good luck!",
-         "Take care.", "If you are in danger call 911.", "See www.example.org/{n} for more.",
+         "Take care.", "If you are in danger call 911.", "What would {name} say?", "See www.example.org/{n} for more.",
          "I live at {n} Maple Street.",
          "My case number is FC-2019-{n:05d}."]  # fmt: skip
 
@@ -79,7 +79,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 def sentence(draw: random.Random, forms: list[str]) -> str:
     """One sentence with its slots filled."""
-    pools = {"n": NOUNS, "a": ADJECTIVES, "v": VERBS, "t": TIMES, "name": NAMES}
+    pools = {"n": NOUNS, "a": ADJECTIVES, "v": VERBS, "t": TIMES}
     form = _SLOT.sub(lambda m: draw.choice(pools[m[1]]), draw.choice(forms))
     return form[0].upper() + form[1:]
 
@@ -91,8 +91,8 @@ def write(path: Path, rows: int) -> None:
         for n in range(rows):
             ask = [sentence(draw, ASKS) for _ in range(draw.randint(4, 8))]
             reply = [sentence(draw, REPLIES) for _ in range(draw.randint(8, 15))]
-            if n % 12 == 0:
-                reply.append(draw.choice(EXTRA).format(n=n % 10000))
+            if n % 5 == 0:
+                reply.append(draw.choice(EXTRA).format(n=n % 10000, name=draw.choice(NAMES)))
             text = "<p>" + "</p><p>".join(reply) + "</p>" if n % 10 == 0 else " ".join(reply)
             messages = [{"role": "user", "content": " ".join(ask)}, {"role": "assistant", "content": text}]
             f.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")

@@ -85,7 +85,7 @@ class Generator:
         self, rng: Random, topic: Topic, texts: list[str], register: str, *, counseling: bool, held_out: bool
     ) -> None:
         manner = self.counseling if counseling else self.plain
-        message, scene = self._opening(rng, topic, register, held_out, greeted=bool(texts))
+        message, scene = self.opening(rng, topic, register, held_out, greeted=bool(texts))
         texts += [message, manner.reply(rng, scene, None)]
         if rng.random() >= MULTI_TURN_SHARE:
             return
@@ -93,7 +93,7 @@ class Generator:
         for follow in follows:
             if len(texts) >= 6:
                 return
-            texts.append(self._later(rng, scene, follow.user, register, counseling))
+            texts.append(self.later(rng, scene, follow.user, register, counseling))
             texts.append(manner.reply(rng, scene, follow))
         draw = rng.random()
         if len(texts) < 6 and draw < 0.2:
@@ -109,7 +109,7 @@ class Generator:
                 text = count_in_digits(text)
         return capitalize(resolve(text, scene.values))
 
-    def _opening(self, rng: Random, topic: Topic, register: str, held_out: bool, *, greeted: bool) -> tuple[str, Scene]:
+    def opening(self, rng: Random, topic: Topic, register: str, held_out: bool, *, greeted: bool) -> tuple[str, Scene]:
         """The user's first message about a topic, and the scene that it sets."""
         tell, ask = self._pair(rng, topic, held_out)
         values = {name: pick(rng, options) for name, options in topic.slots.items()}
@@ -169,7 +169,7 @@ class Generator:
     def _phrase(text: str, register: str) -> str:
         return contract(text) if register == "chatty" else text
 
-    def _later(self, rng: Random, scene: Scene, texts: tuple[str, ...], register: str, counseling: bool) -> str:
+    def later(self, rng: Random, scene: Scene, texts: tuple[str, ...], register: str, counseling: bool) -> str:
         """A later message of the user, at times with a word about the last reply."""
         sentence = self._spoken(rng, scene, pick(rng, texts), register)
         draw = rng.random()

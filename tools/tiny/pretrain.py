@@ -43,6 +43,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--user-weight", type=float, default=0.2, help="of the loss on the user's tokens")
     parser.add_argument("--weight-decay", type=float, default=0.1)
+    parser.add_argument("--noise", type=float, default=0.05, help="share of the user's tokens read garbled")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
@@ -130,6 +131,7 @@ def main() -> int:
         learning_rate=options.learning_rate,
         user_weight=options.user_weight,
         weight_decay=options.weight_decay,
+        noise=options.noise,
         compile=options.device == "cuda" and not options.no_compile,
         seed=options.seed,
     )

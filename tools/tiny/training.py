@@ -13,7 +13,7 @@ import torch
 from corpus import ASSISTANT, USER, Rows
 from torch.nn import functional
 from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
-from vocabulary import BOS, EOS, PAD, VOCABULARY
+from vocabulary import BOS, CONTROL, EOS, PAD, VOCABULARY
 
 WIDTH = 512
 CONTEXT = 1024
@@ -34,6 +34,7 @@ class Settings:
     learning_rate: float
     user_weight: float
     weight_decay: float
+    noise: float
     compile: bool
     seed: int
 
@@ -82,19 +83,34 @@ class Batches:
         return ids, kinds, positions
 
 
+def garble(ids: torch.Tensor, kinds: torch.Tensor, share: float) -> torch.Tensor:
+    """The ids with some of the user's tokens replaced at random, in each row up to twice ``share`` of them.
+
+    Replies then rest on the whole message rather than on a phrase that the grammar always uses, and a message in
+    somebody's own words still finds its topic.
+    """
+    chance = torch.rand(len(ids), 1, device=ids.device) * 2 * share
+    chosen = (kinds == USER) & (ids >= len(CONTROL)) & (torch.rand(ids.shape, device=ids.device) < chance)
+    return torch.where(chosen, torch.randint_like(ids, len(CONTROL), VOCABULARY), ids)
+
+
 def weighted_loss(
     model: MistralForCausalLM,
     ids: torch.Tensor,
     kinds: torch.Tensor,
     positions: torch.Tensor,
     weights: torch.Tensor,
+    read: torch.Tensor,
 ) -> torch.Tensor:
-    """Mean next-token loss, each token by its kind's weight; conversations of one row do not see each other."""
+    """Mean next-token loss, each token by its kind's weight; conversations of one row do not see each other.
+
+    ``read`` is what the model sees, ``ids`` what it should say.
+    """
     document = (positions == 0).cumsum(1)
     width = ids.shape[1]
     causal = torch.ones(width, width, dtype=torch.bool, device=ids.device).tril()
     mask = ((document[:, :, None] == document[:, None, :]) & causal)[:, None]
-    hidden = model.model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
+    hidden = model.model(input_ids=read, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
     logits = model.lm_head(hidden).float()
     # Each row begins with <s>, whose weight is 0, so the target that rolls around to the last place counts nothing.
     targets, weight = ids.roll(-1, 1), weights[kinds].roll(-1, 1)
@@ -148,8 +164,9 @@ class Trainer:
         return nullcontext()
 
     def _gradients(self, batch: Batch) -> torch.Tensor:
+        read = garble(batch[0], batch[1], self.settings.noise)
         with self._autocast():
-            loss = self.loss(self.model, *batch, self.weights)
+            loss = self.loss(self.model, *batch, self.weights, read)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -186,7 +203,8 @@ class Trainer:
             end = min(start + size, self.held_out.count)
             index = torch.arange(start, end, device=self.settings.device)
             with self._autocast():
-                loss = weighted_loss(self.model, *self.held_out.take(index), weights)
+                batch = self.held_out.take(index)
+                loss = weighted_loss(self.model, *batch, weights, read=batch[0])
             total += loss.item() * (end - start)
             count += end - start
         return total / count

@@ -117,10 +117,15 @@ class Cleaner:
         said = words(text)
         came = came or said
         tokens = parts_of(said)
-        spans = self.masker.find(text, tokens, author)
-        for span in spans:
-            self.counts[span.rule] += 1
-        cleaned = self.masker.replace(text, spans) if spans else text
+        cleaned, spans = text, self.masker.find(text, tokens, author)
+        found = spans
+        for _ in range(3):  # a mask may free its neighbour, as in "0123my son Tyler"
+            if not found:
+                break
+            self.counts.update(span.rule for span in found)
+            is_glued = any(cleaned[s.start - 1 : s.start].isalnum() or cleaned[s.end : s.end + 1].isalnum() for s in found)
+            cleaned = self.masker.replace(cleaned, found)
+            found = self.masker.find(cleaned, None, author) if is_glued else []
         if role == "assistant":  # after masking, as a signature may be a name, an address or both
             if _may_promote(tokens):
                 cleaned = self.spaces(self._promotion(cleaned))
@@ -145,14 +150,14 @@ class Cleaner:
             self.counts["control_characters"] += n
             text, n = _NBSP.subn(" ", text)
             self.counts["nbsp"] += n
-        return self.spaces(self._parted(text))
+        return self._parted(self.spaces(text))
 
     def _parted(self, text: str) -> str:
         """With a space between sentences that an export glued ("home.Then"), but not within a web address."""
         parts, at = [], 0
         for match in _GLUED.finditer(text):
-            word = text[max(text.rfind(" ", 0, match.start()), text.rfind("\n", 0, match.start())) + 1 : match.end()]
-            if not _ADDRESS.search(word):
+            begin = max(text.rfind(sign, 0, match.start()) for sign in " \n<>") + 1
+            if not _ADDRESS.search(text, begin, match.end()):
                 parts += [text[at : match.end()], " "]
                 at = match.end()
                 self.counts["missing_spaces"] += 1

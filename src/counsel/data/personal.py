@@ -116,13 +116,19 @@ class Masker:
         """``text`` with its personal places masked."""
         parts, at = [], 0
         for span in spans:
-            parts += [text[at : span.start], f"[{span.kind}]"]
+            before, after = text[at : span.start], text[span.end : span.end + 1]
+            parts += [before, " " if before[-1:].isalnum() else "", f"[{span.kind}]", " " if after.isalnum() else ""]
             at = span.end
         return "".join([*parts, text[at:]])
 
     def mask(self, text: str) -> str:
-        """``find``, then ``replace``."""
-        return self.replace(text, self.find(text))
+        """``find``, then ``replace``, until nothing more is found: a mask may free its neighbour."""
+        for _ in range(3):
+            spans = self.find(text)
+            if not spans:
+                break
+            text = self.replace(text, spans)
+        return text
 
     def _listed(self, text: str, said: frozenset[str]) -> Iterator[Span]:
         for first in self._terms.keys() & {*said, ""}:

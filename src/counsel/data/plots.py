@@ -54,7 +54,7 @@ def _lengths(axes: Axes, audit: dict[str, Any], lengths: NDArray[np.int64]) -> N
             share = entry["examples_cut"]
             axes.axvline(int(cut), color=ORANGE, linewidth=1.2)
             axes.annotate(f" {cut}\n {share:.0%} cut", (int(cut), axes.get_ylim()[1]), va="top", fontsize=8)
-    axes.set_xlabel("tokens in a conversation")
+    axes.set_xlabel("tokens in a conversation (the last bar: this and longer)")
     axes.set_ylabel("conversations")
     axes.set_title("Lengths, and what each limit would cut", loc="left")
 
