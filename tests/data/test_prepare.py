@@ -16,11 +16,14 @@ from typing import Any
 
 import pytest
 
+from counsel.conversation import Conversation
+from counsel.data import audit as audit_of
 from counsel.data import plots
 from counsel.data import prepare as preparing
 from counsel.data.prepared import Prepared
 from counsel.data.settings import PrepareSettings
 from counsel.errors import CounselError
+from counsel.model.render import Rendered
 
 from .conftest import Prepare, chat, lines, many, write_lines
 
@@ -103,6 +106,16 @@ def test_the_cards_own_draw(run: Prepare, tmp_path: Path) -> None:
     assert audit.warnings[0].startswith("split by row:") and any("split by row" in s for s in run.said)  # type: ignore[attr-defined]
 
 
+def test_equal_prompts_that_cleaning_tells_apart_stay_together(run: Prepare, source: Path, tmp_path: Path) -> None:
+    csv = tmp_path / "more.csv"
+    csv.write_text("questionText,answerText,author\nAsk Xan,one,Xan Vos\nAsk Xan,two,Kim Lee\n")
+    for seed in range(6):
+        run(source, csv, seed=seed, overwrite=True)
+        found = [r for name in FILES for r in lines(tmp_path / "out" / name) if r["source"].startswith("more.csv")]
+        assert {r["messages"][0]["content"] for r in found} == {"Ask [name]", "Ask Xan"}
+        assert len({r["group"] for r in found}) == 1
+
+
 def test_canaries_stand_in_train_alone(run: Prepare, source: Path, tmp_path: Path) -> None:
     audit = run(source, canaries=5)
     secrets = json.loads((tmp_path / "out/canaries.json").read_text())
@@ -141,6 +154,21 @@ def test_the_audit_measures_what_a_cut_takes(run: Prepare, tmp_path: Path) -> No
     assert cut["without_reply"] == round(1 / 74, 4) and 0 < cut["reply_tokens_lost"] < 1
     assert set(audit.truncation_at) == {"256", "512", "1024", "2048"}
     assert audit.truncation_at["2048"]["ends_lost"] == 0
+
+
+class Fixed:
+    """Renders four tokens of prompt, then a token a character of the reply, then the end token."""
+
+    def render_many(self, conversations: list[Conversation]) -> list[Rendered]:
+        lengths = [len(c.reply) + 1 for c in conversations]
+        return [Rendered(list(range(4 + n)), [False] * 4 + [True] * n) for n in lengths]
+
+
+@pytest.mark.parametrize(("limit", "cut"), [(4, (1, 1, 1, 1)), (5, (1, 5 / 6, 1, 0)), (9, (1, 1 / 6, 1, 0)), (10, (0, 0, 0, 0))])
+def test_what_a_limit_takes_counted_by_hand(limit: int, cut: tuple[float, ...]) -> None:
+    conversation = Conversation.of(chat("why", "sleep")["messages"])  # 4 + 5 + the end = 10 tokens
+    measured = audit_of.measure([conversation], Fixed(), limit)  # type: ignore[arg-type]
+    assert tuple(audit_of.truncation(measured, limit).values()) == pytest.approx(cut, abs=1e-4)
 
 
 def test_pictures_are_drawn(tokens: str, source: Path, tmp_path: Path) -> None:

@@ -47,6 +47,10 @@ _AFTER_CUE = (
         rf"(?:^|\n|[.!?]\s)\s*(?i:hi|hello|hey|dear|hola|hallo|bonjour|thanks|thank you|good morning),?\s"
         rf"(?:(?:{_TITLE})\s)?{_CAPS}(?=\s*(?:[,.!;:\n–-]|$))"
     ),
+    re.compile(
+        r"(?i:\b(?:luck|well|care|best|regards|wishes|sincerely|warmly|blessings|cheers|thanks|love|peace))"
+        rf"\s*[,.!]+\s*{_CAPS}(?=\s*(?:$|\n|, ?[A-Z]{{2}}))|\b(?i:luck|well|care|best|regards|wishes)\n+{_CAPS}(?=\s*(?:$|\n))"
+    ),
     # People are told, met and missed; other things with a capital are in the list of what is no name.
     re.compile(
         r"\b(?:told|tell|asked|ask|forgive|forgave|marry|married|dating|dated|met|miss|hate|love|loved|trust|trusted|"
@@ -62,10 +66,12 @@ _NAMED = frozenset(
     "llama es chiamo é heter heet regards sincerely wishes love yours".split()
 )
 _GREETED = frozenset("hi hello hey dear hola hallo bonjour thanks you morning".split())
+_CLOSED = frozenset("luck well care best regards wishes sincerely warmly blessings cheers thanks love peace".split())
 """The last words of the cues above: a cue is tried only where one of its own stands before a capital."""
 _REMIND = re.compile(r"\b(?:remind(?:s|ed)? \w+ of|split from|broke up with|(?:together|lives?|living) with) $")
 _BEFORE_CUE = re.compile(r",? (?:said|says|told|texted|cheated|yelled|shouted|dumped|lied|passed away|and I|and me)\b")
-_CREDENTIALED = re.compile(rf"\b{_CAPS},?\s+{CREDENTIAL}")
+# Degrees are too many to list: after a comma any word in capitals is one, if it is no state or country.
+_CREDENTIALED = re.compile(rf"\b{_CAPS}(?:,?\s+{CREDENTIAL}|,\s+(?!USA?\b|UK\b)[A-Z]{{3,6}}\b)")
 _DEGREES = frozenset(
     "LCSW LMFT LMHC LPC LPCC LCPC LICSW LMSW MFT MSW NCC PhD PsyD EdD MD MA MEd RN CADC CAP Ph Psy Ed".split()
 )
@@ -103,13 +109,14 @@ def _lists() -> dict[str, frozenset[str]]:
 def _cues() -> dict[str, tuple[re.Pattern[str], ...]]:
     """For the last word of each cue the patterns worth trying."""
     lists = _lists()
-    named, related, titled, greeted, told = _AFTER_CUE
+    named, related, titled, greeted, closed, told = _AFTER_CUE
     cues: dict[str, tuple[re.Pattern[str], ...]] = {}
     for words, pattern in (
         (_NAMED, named),
         (lists["kin"] | {"is", "called", "named"}, related),
         (lists["titles"], titled),
         (_GREETED, greeted),
+        (_CLOSED, closed),
         (_VERBS, told),
     ):
         for word in words:
@@ -130,7 +137,7 @@ def find(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
     capitals = [(m.start(), m[0]) for m in _CAPITAL.finditer(text) if m[0].casefold() not in never]
     for start, token in capitals:
         found.update(_by_surroundings(text, start, token))
-    if any(token in _DEGREES for _, token in capitals):
+    if any(token in _DEGREES or (token.isupper() and len(token) > 2) for _, token in capitals):
         for match in _CREDENTIALED.finditer(text):
             found.update(_names_of(match.start(1), match[1], lists["either"]))
     if not said.isdisjoint(lists["given"]):
@@ -165,7 +172,7 @@ def _by_surroundings(text: str, start: int, token: str) -> Iterator[tuple[int, i
     if folded in lists["no"] or folded.removesuffix("s") in lists["no"]:
         return
     before = text[max(0, start - 24) : start]
-    last = before.rstrip(" ,.\n").rpartition(" ")[2].rpartition("\n")[2].replace("’", "'").casefold()
+    last = before.rstrip(" ,.!\n").rpartition(" ")[2].rpartition("\n")[2].replace("’", "'").casefold()
     cues = _cues()
     if last in cues or (last := last.rpartition("-")[2]) in cues:
         for pattern in cues[last]:
@@ -185,8 +192,9 @@ def _by_surroundings(text: str, start: int, token: str) -> Iterator[tuple[int, i
 def _ending_at(pattern: re.Pattern[str], text: str, start: int) -> str | None:
     """What a cue's pattern takes for a name at ``start``, where it does."""
     for match in pattern.finditer(text, max(0, start - _AROUND), start + _AROUND):
-        if match.start(1) == start:
-            return match[1]
+        found = match.lastindex or 1
+        if match.start(found) == start:
+            return match[found]
     return None
 
 
