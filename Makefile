@@ -36,6 +36,7 @@ clean:
 # `--without-pip` and `pip --python` need neither ensurepip nor python3-venv's wheels: Python and pip are enough.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Counsel needs Python 3.11 or newer")'
+	@echo "Setting up .venv: once, a few minutes"
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	$(PYTHON) -m pip --python $(BIN)/python install -q -c constraints.txt "torch>=2.11,<2.14"
 	$(PYTHON) -m pip --python $(BIN)/python install -q -c constraints.txt -e . $(shell $(PYTHON) tools/dev_requirements.py)

@@ -31,7 +31,8 @@ def planned(pairs: list[Pair], **changed: object) -> tuple[Plan, dict[str, dict[
             conversation = Conversation.of(
                 [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}], source="s"
             )
-            spool.add(conversation, words(prompt), words(prompt) + "\x1e" + words(reply))
+            said = words(conversation.prompt), words(conversation.reply)
+            spool.add(conversation, (words(prompt), f"{words(prompt)}\x1e{words(reply)}"), (said[0], "".join(said)))
             conversations.append(conversation)
         try:
             made = plan(spool, asked)

@@ -200,7 +200,8 @@ def page(audit: dict[str, Any], pictures: Sequence[str]) -> str:
             f"| {limit}{mark} | {r['examples_cut']:.1%} | {r['reply_tokens_lost']:.1%} | {r['ends_lost']:.1%} "
             f"| {r['without_reply']:.1%} |"
         )
-    lines += ["", "## Cleaning", "", "| rule | times |", "|---|---|"]
+    lines += ["", "## Cleaning", ""]
+    lines += ["| rule | times |", "|---|---|"] if a["cleaned"] else ["No rule found anything to clean."]
     lines += [f"| {rule.replace('_', ' ')} | {count:,} |" for rule, count in a["cleaned"].items()]
     lines += ["", "## Pictures", ""] + [f"![{Path(p).stem}]({p})" for p in pictures]
     lines += ["", "## Inputs", "", "| name | rows | SHA-256 |", "|---|---|---|"]

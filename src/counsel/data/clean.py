@@ -91,6 +91,8 @@ class Turn:
     """What was masked in ``before``."""
     came: str
     """Its words as it came, by which exact duplicates are told."""
+    words: str
+    """The words of ``text``."""
 
 
 class Cleaner:
@@ -130,7 +132,7 @@ class Cleaner:
             if _may_promote(tokens):
                 cleaned = self.spaces(self._promotion(cleaned))
             cleaned = self._sign_offs(cleaned).rstrip()
-        return Turn(role, cleaned, text, spans, came)
+        return Turn(role, cleaned, text, spans, came, said if cleaned == text else words(cleaned))
 
     def plain(self, text: str) -> str:
         """Without markup, in NFC, with plain white space."""

@@ -106,4 +106,5 @@ def _take(row: sources.Row, cleaner: Cleaner, spool: Spool, samples: review.Samp
             conversation = Conversation.of([{"role": t.role, "content": t.text} for t in cleaned], source=row.source)
         except ValueError as e:
             raise _Broken(str(e)) from e
-        spool.add(conversation, said[0].came, "\x1e".join(t.came for t in said))
+        came, now = [t.came for t in said], [t.words for t in said]
+        spool.add(conversation, (came[0], "\x1e".join(came)), (now[0], "".join(now)))

@@ -42,16 +42,17 @@ class Spool:
     def __len__(self) -> int:
         return len(self._digests)
 
-    def add(self, conversation: Conversation, raw_prompt: str, raw_pair: str) -> None:
-        """Keep a cleaned conversation; ``raw_prompt`` and ``raw_pair`` are its words before cleaning."""
-        prompt = words(conversation.prompt)
-        clean_prompt = key(prompt)
-        keys = (
-            key(raw_prompt),
-            key(raw_pair),
-            clean_prompt,
-            key("".join("".join(m.content for m in conversation.turns).casefold().split())),
-        )
+    def add(self, conversation: Conversation, came: tuple[str, str], now: tuple[str, str]) -> None:
+        """Keep a cleaned conversation.
+
+        Args:
+            conversation: what is kept.
+            came: the words of its first prompt and of the whole, before cleaning.
+            now: the same of what is kept.
+        """
+        prompt, clean_prompt = now[0], key(now[0])
+        # Run together, as markup or a lost line break may have parted or joined two words.
+        keys = key(came[0]), key(came[1]), clean_prompt, key(now[1].replace(" ", ""))
         for column, value in zip(self._keys, keys, strict=True):
             column.append(value)
         if clean_prompt not in self._seen:
@@ -87,7 +88,7 @@ class Spool:
 
     @property
     def clean_pairs(self) -> NDArray[np.uint64]:
-        """The key of each row's whole conversation as kept, without case and white space."""
+        """The key of each row's whole conversation as kept, by letters alone."""
         return _array(self._keys[3])
 
     @property
