@@ -58,7 +58,9 @@ def many(count: int = 60) -> list[dict[str, Any]]:
     records = []
     for n in range(count):
         a, b, c = TOPICS[n % 14], TOPICS[(n // 14 + n) % 14], TOPICS[(3 * n + n // 7) % 14]
-        prompt = f"{'abcdefghijklmnopqrstuvwxyz'[n % 26] * 9} {a} keeps me awake number{n} and then {b} {n * 7919} with {c}"
+        prompt = (
+            f"{'abcdefghijklmnopqrstuvwxyz'[n % 26] * 9} {a} keeps me awake number{n} and then {b} {n * 7919} with {c}"
+        )
         records.append(chat(prompt, f"Tell me more about {a}, person{n}."))
         if n % 5 == 0:
             records.append(chat(prompt, f"What would help with {b}, person{n}?"))

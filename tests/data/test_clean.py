@@ -68,12 +68,23 @@ def test_every_rule_counts() -> None:
     cleaner.turn("<p>Hi Tom,&nbsp;mail a@b.com or ring 555-010-9999.</p><p>Call my office.</p>Good luck!", "assistant")
     counts = {rule: n for rule, n in cleaner.counts.items() if n}
     assert counts.pop("white_space") >= 1
-    assert counts == {"html": 4, "entities": 1, "nbsp": 1, "email": 1, "phone": 1, "name": 1, "promotion": 1, "sign_offs": 1}
+    assert counts == {
+        "html": 4,
+        "entities": 1,
+        "nbsp": 1,
+        "email": 1,
+        "phone": 1,
+        "name": 1,
+        "promotion": 1,
+        "sign_offs": 1,
+    }
 
 
 PIECES = st.sampled_from(
-    "<p>|</p>|<br>|&nbsp;|&amp;|lt;|&lt;b&gt;|<|>|\n|\n\n\n|  |Rest.|Good luck!|Take care,|Jane Doe, LMFT|Call my office.|\u00a0|"
-    "I hope this helps.|e\u0301|word|end.Next|www.a.org|a@b.com|555-0123|my son Tyler|\u200b|\r|&#38;#60;i&#62;|<!--|-->".split("|")
+    "<p>|</p>|<br>|&nbsp;|&amp;|lt;|&lt;b&gt;|<|>|\n|\n\n\n|  |Rest.|Good luck!|Take care,|Jane Doe, LMFT|"
+    "Call my office.|\u00a0|"
+    "I hope this helps.|e\u0301|word|end.Next|www.a.org|a@b.com|555-0123|my son Tyler|\u200b|\r|"
+    "&#38;#60;i&#62;|<!--|-->".split("|")
 )
 
 
@@ -100,6 +111,7 @@ def test_what_was_said_ignores_markup_but_not_words() -> None:
 
 
 def test_hostile_input_takes_no_time() -> None:
-    for text in ("<" * 50_000, "&amp;" * 20_000, "A" * 50_000, "a@" * 20_000, "1 " * 30_000, "Aa " * 20_000, "." * 50_000,
+    for text in ("<" * 50_000, "&amp;" * 20_000, "A" * 50_000, "a@" * 20_000, "1 " * 30_000, "Aa " * 20_000,
+                 "." * 50_000,
                  "call me " * 10_000, "\n" * 50_000, "my dear friend " * 10_000, "www." * 20_000):  # fmt: skip
         clean(text)

@@ -14,29 +14,44 @@ from counsel.data.personal import Masker, Term, author_name, read_terms
 from counsel.errors import CounselError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-import personal as benchmark  # noqa: E402
+import personal as benchmark
 
 MASKER = Masker()
 
 # d is any digit, D one from 2 to 9. Shapes from national numbering plans, and how people bend them.
 SHAPES = """
-(Ddd) Ddd-dddd|Ddd-Ddd-dddd|Ddd.Ddd.dddd|Ddd Ddd dddd|Dddddddddd|+1 Ddd Ddd dddd|1-Ddd-Ddd-dddd|(Ddd)Ddd-dddd|Ddd/Ddd-dddd
-Ddd-dddd|Ddd dddd|Ddd.dddd|+1Dddddddddd|001 Ddd Ddd dddd|+1 (Ddd) Ddd-dddd|[Ddd] Ddd-dddd|Ddd – Ddd – dddd|Ddd‑Ddd‑dddd
-+44 20 dddd dddd|020 dddd dddd|07ddd dddddd|07ddd ddd ddd|+44 7ddd dddddd|(0161) ddd dddd|01ddd dddddd|+44 (0)20 dddd dddd
-+33 6 dd dd dd dd|06 dd dd dd dd|06.dd.dd.dd.dd|06-dd-dd-dd-dd|0033 6 dd dd dd dd|+49 30 dddddd|030/dddddd|0151-dddddddd
-+49 (0)151 dddddddd|089 dd dd dd dd|6dd ddd ddd|+34 6dd ddd ddd|91 ddd dd dd|+39 06 dddd dddd|3dd ddd dddd|06-dddddddd
-+31 6 dddddddd|+45 dd dd dd dd|Dddd dddd|070-ddd dd dd|08-ddd ddd dd|+47 Ddd dd ddd|+41 dd ddd dd dd|044 ddd dd dd|+43 660 ddddddd
-+61 4dd ddd ddd|04dd ddd ddd|(02) dddd dddd|+64 2d ddd dddd|+91 9dddd ddddd|9dddddddd d|+91-9ddddddddd|0dd-dddd-dddd|+81 90-dddd-dddd
-13d dddd dddd|+86 13d dddd dddd|010-dddd-dddd|+82 10-dddd-dddd|+55 11 9dddd-dddd|(11) 9dddd-dddd|+52 55 dddd dddd|+54 9 11 dddd-dddd
-+27 8d ddd dddd|08d ddd dddd|+234 80d ddd dddd|+254 7dd dddddd|+20 10 dddd dddd|+972 5d-ddd-dddd|+971 5d ddd dddd|+90 5dd ddd dd dd
-+7 9dd ddd-dd-dd|8 (9dd) ddd-dd-dd|+48 5dd ddd ddd|+420 6dd ddd ddd|+36 20 ddd dddd|+40 7dd ddd ddd|+30 69d ddd dddd|+358 4d ddd dddd
-+65 9ddd dddd|+852 9ddd dddd|+63 9dd ddd dddd|+62 8dd-dddd-dddd|+66 8d ddd dddd|+84 9d ddd dd dd|+880 1ddd-dddddd|+92 3dd ddddddd
-D d d d d d d d d d|Ddd_Ddd_dddd|Ddd*Ddd*dddd|Ddd·Ddd·dddd|Ddd  Ddd  dddd|Ddd-Ddd-dddd x12|Ddd-Ddd-dddd ext. 345|+D.Ddd.Ddd.dddd
+(Ddd) Ddd-dddd|Ddd-Ddd-dddd|Ddd.Ddd.dddd|Ddd Ddd dddd|Dddddddddd|+1 Ddd Ddd dddd|1-Ddd-Ddd-dddd|(Ddd)Ddd-dddd
+Ddd/Ddd-dddd
+Ddd-dddd|Ddd dddd|Ddd.dddd|+1Dddddddddd|001 Ddd Ddd dddd|+1 (Ddd) Ddd-dddd|[Ddd] Ddd-dddd|Ddd – Ddd – dddd
+Ddd‑Ddd‑dddd
++44 20 dddd dddd|020 dddd dddd|07ddd dddddd|07ddd ddd ddd|+44 7ddd dddddd|(0161) ddd dddd|01ddd dddddd
++44 (0)20 dddd dddd
++33 6 dd dd dd dd|06 dd dd dd dd|06.dd.dd.dd.dd|06-dd-dd-dd-dd|0033 6 dd dd dd dd|+49 30 dddddd|030/dddddd
+0151-dddddddd
++49 (0)151 dddddddd|089 dd dd dd dd|6dd ddd ddd|+34 6dd ddd ddd|91 ddd dd dd|+39 06 dddd dddd|3dd ddd dddd
+06-dddddddd
++31 6 dddddddd|+45 dd dd dd dd|Dddd dddd|070-ddd dd dd|08-ddd ddd dd|+47 Ddd dd ddd|+41 dd ddd dd dd
+044 ddd dd dd|+43 660 ddddddd
++61 4dd ddd ddd|04dd ddd ddd|(02) dddd dddd|+64 2d ddd dddd|+91 9dddd ddddd|9dddddddd d|+91-9ddddddddd
+0dd-dddd-dddd|+81 90-dddd-dddd
+13d dddd dddd|+86 13d dddd dddd|010-dddd-dddd|+82 10-dddd-dddd|+55 11 9dddd-dddd|(11) 9dddd-dddd
++52 55 dddd dddd|+54 9 11 dddd-dddd
++27 8d ddd dddd|08d ddd dddd|+234 80d ddd dddd|+254 7dd dddddd|+20 10 dddd dddd|+972 5d-ddd-dddd
++971 5d ddd dddd|+90 5dd ddd dd dd
++7 9dd ddd-dd-dd|8 (9dd) ddd-dd-dd|+48 5dd ddd ddd|+420 6dd ddd ddd|+36 20 ddd dddd|+40 7dd ddd ddd
++30 69d ddd dddd|+358 4d ddd dddd
++65 9ddd dddd|+852 9ddd dddd|+63 9dd ddd dddd|+62 8dd-dddd-dddd|+66 8d ddd dddd|+84 9d ddd dd dd
++880 1ddd-dddddd|+92 3dd ddddddd
+D d d d d d d d d d|Ddd_Ddd_dddd|Ddd*Ddd*dddd|Ddd·Ddd·dddd|Ddd  Ddd  dddd|Ddd-Ddd-dddd x12
+Ddd-Ddd-dddd ext. 345|+D.Ddd.Ddd.dddd
 """.replace("\n", "|").strip("|").split("|")  # fmt: skip
 AROUND = [
-    "Call me at {} any time.", "{}", "my number is {}, text first", "({})", "I wrote {} on the wall", "It was {}.", "tel:{}",
-    "In 2019 he left me {} and nothing else.", "I am 34, {} is where I am", "{} or nobody", "She said: {}!", "Old one {} new one",
-    "We paid 300 dollars and got {} on a card", "<p>{}</p>", "his is\n{}\nand mine is not", "number{}", "“{}”", "it ends with {}…",
+    "Call me at {} any time.", "{}", "my number is {}, text first", "({})", "I wrote {} on the wall", "It was {}.",
+    "tel:{}",
+    "In 2019 he left me {} and nothing else.", "I am 34, {} is where I am", "{} or nobody", "She said: {}!",
+    "Old one {} new one",
+    "We paid 300 dollars and got {} on a card", "<p>{}</p>", "his is\n{}\nand mine is not", "number{}", "“{}”",
+    "it ends with {}…",
 ]  # fmt: skip
 WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
 
@@ -69,12 +84,17 @@ def test_no_telephone_number_survives(phone: str, around: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "It was 2019, then 2020-2022, and 1999/2000.", "I am 34, she is 8 and a half.", "It cost $25,000, not 2,500,000.",
-        "He owes me 1500000 dollars.", "We spent 70 000 euros, or 1 234 567 in all.", "On 12/05/2015 and 2015-05-12 and 3.4.19.",
-        "From 10:30 to 11:45, 9-5, 24/7.", "A pill of 0.25 mg, pi is 3.14159265.", "Between 1000-2000 and 1500 - 2500 calories.",
+        "It was 2019, then 2020-2022, and 1999/2000.", "I am 34, she is 8 and a half.",
+        "It cost $25,000, not 2,500,000.",
+        "He owes me 1500000 dollars.", "We spent 70 000 euros, or 1 234 567 in all.",
+        "On 12/05/2015 and 2015-05-12 and 3.4.19.",
+        "From 10:30 to 11:45, 9-5, 24/7.", "A pill of 0.25 mg, pi is 3.14159265.",
+        "Between 1000-2000 and 1500 - 2500 calories.",
         "Count 10 9 8 7 6 5 4 3 2 1, or 1 2 3 4 5 6 7 8.", "The 5-4-3-2-1 way, 4-7-8 breathing, a 1-10 scale.",
-        "I called him 100 times in 30 days.", "About 988 people and 911 friends.", "One, two, three, four, five, six, seven.",
-        "Is it 20.5 % or 150/95 or 6'2\"?", "I told 112 people and nobody at 3 am.", "Page 233, chapter 12, room 4.",
+        "I called him 100 times in 30 days.", "About 988 people and 911 friends.",
+        "One, two, three, four, five, six, seven.",
+        "Is it 20.5 % or 150/95 or 6'2\"?", "I told 112 people and nobody at 3 am.",
+        "Page 233, chapter 12, room 4.",
     ],
 )  # fmt: skip
 def test_plain_figures_stay(text: str) -> None:
@@ -128,8 +148,10 @@ def test_each_kind_has_its_mask(text: str, masked: str) -> None:
 
 
 PIECES = st.sampled_from(
-    "call|Call|Dr.|my son|my name is|Tyler|Grace|Smith|and|555-0123|2019|911|at|42|Oak|Street|born on|March 3, 1990|case|no.|"
-    "AB-12345|a@b.com|www.a.org|I told|Hi|,|.|\n|said|PhD|+44 20|[name]|[phone]|the|number|is|one two three|five|0".split("|")
+    "call|Call|Dr.|my son|my name is|Tyler|Grace|Smith|and|555-0123|2019|911|at|42|Oak|Street|born on|"
+    "March 3, 1990|case|no.|"
+    "AB-12345|a@b.com|www.a.org|I told|Hi|,|.|\n|said|PhD|+44 20|[name]|[phone]|the|number|is|one two three|"
+    "five|0".split("|")
 )
 
 
@@ -166,7 +188,9 @@ def test_listed_terms_are_masked_by_their_kind(tmp_path: Path) -> None:
     path.write_text("# places\nElm House\tplace\nProject Heron\n\n", encoding="utf-8")
     terms = read_terms(path)
     assert terms == (Term("Elm House", "place"), Term("Project Heron"))
-    assert Masker(terms).mask("At ELM  house, project heron, not elm houses") == "At [place], [redacted], not elm houses"
+    assert (
+        Masker(terms).mask("At ELM  house, project heron, not elm houses") == "At [place], [redacted], not elm houses"
+    )
 
 
 @pytest.mark.parametrize("content", ["", "# only\n", "a\tb]c\n"])

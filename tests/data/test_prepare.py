@@ -130,7 +130,9 @@ def test_canaries_stand_in_train_alone(run: Prepare, source: Path, tmp_path: Pat
 def test_what_is_asked_to_be_masked_is(run: Prepare, source: Path, tmp_path: Path) -> None:
     (tmp_path / "list").write_text("money\ttopic\n")
     csv = tmp_path / "more.csv"
-    csv.write_text('questionText,answerText,therapistName\n"A new one about Pim Vos and (555) 010-2233",Ask Pim.,Pim Vos\n')
+    csv.write_text(
+        'questionText,answerText,therapistName\n"A new one about Pim Vos and (555) 010-2233",Ask Pim.,Pim Vos\n'
+    )
     audit = run(source, csv, redact=tmp_path / "list")
     text = "".join((tmp_path / "out" / name).read_text() for name in FILES)
     assert "money" not in text and "[topic]" in text and "Pim" not in text and "2233" not in text
@@ -164,7 +166,9 @@ class Fixed:
         return [Rendered(list(range(4 + n)), [False] * 4 + [True] * n) for n in lengths]
 
 
-@pytest.mark.parametrize(("limit", "cut"), [(4, (1, 1, 1, 1)), (5, (1, 5 / 6, 1, 0)), (9, (1, 1 / 6, 1, 0)), (10, (0, 0, 0, 0))])
+@pytest.mark.parametrize(
+    ("limit", "cut"), [(4, (1, 1, 1, 1)), (5, (1, 5 / 6, 1, 0)), (9, (1, 1 / 6, 1, 0)), (10, (0, 0, 0, 0))]
+)
 def test_what_a_limit_takes_counted_by_hand(limit: int, cut: tuple[float, ...]) -> None:
     conversation = Conversation.of(chat("why", "sleep")["messages"])  # 4 + 5 + the end = 10 tokens
     measured = audit_of.measure([conversation], Fixed(), limit)  # type: ignore[arg-type]
@@ -280,7 +284,8 @@ def command(source: Path, out: Path, tokens: str) -> list[str]:
         "from counsel.data.settings import PrepareSettings\nfrom counsel.errors import CounselError\n"
         "say = lambda s: print(s, flush=True)\n"
         "asked = PrepareSettings(out=Path(sys.argv[2]), tokenizer=sys.argv[3], overwrite=True)\n"
-        "try:\n    prepare((sys.argv[1],), asked, say)\nexcept CounselError as e:\n    print('error:', e); sys.exit(2)\n"
+        "try:\n    prepare((sys.argv[1],), asked, say)\n"
+        "except CounselError as e:\n    print('error:', e); sys.exit(2)\n"
     )
     return [sys.executable, "-c", code, str(source), str(out), tokens]
 
@@ -337,7 +342,8 @@ def test_pictures_can_be_looked_at(tmp_path: Path) -> None:
 
     leak = {"row_split": {"prompt": 0.95, "pair": 0.7}, "group_split": {"prompt": 0.0, "pair": 0.0}}
     audit = {
-        "truncation": {"max_length": 512}, "truncation_at": {"256": {"examples_cut": 0.5}}, "rows_read": 20, "leak": leak,
+        "truncation": {"max_length": 512}, "truncation_at": {"256": {"examples_cut": 0.5}}, "rows_read": 20,
+        "leak": leak,
         "files": {f: {"rows": 5} for f in FILES}, "canaries": {"planted": 0}, "exact_duplicates": 3,
         "duplicates_after_cleaning": 0, "settings": {"split": "group"},
     }  # fmt: skip

@@ -85,7 +85,9 @@ def test_near_equal_prompts_stay_together() -> None:
 
 
 def test_shares_are_met_and_all_replies_to_a_prompt_are_kept() -> None:
-    pairs = [(f"{n * 7919} prompt about {n} and {n * 31}", f"reply {n} {k}") for n in range(200) for k in range(1 + n % 4)]
+    pairs = [
+        (f"{n * 7919} prompt about {n} and {n * 31}", f"reply {n} {k}") for n in range(200) for k in range(1 + n % 4)
+    ]
     made, _, _ = planned(pairs)
     counts = [int((made.place == p).sum()) for p in (LEFT_OUT, TRAIN, VALID, EVAL)]
     assert counts[0] == 0 and abs(counts[2] - 50) <= 2 and abs(counts[3] - 50) <= 2

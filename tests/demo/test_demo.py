@@ -19,7 +19,7 @@ def test_the_demonstration_shows_that_tuning_helps(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     run = tmp_path / "demo" / "run"
     loss = json.loads((run / "results" / "loss.json").read_text())
-    assert loss["relative"]["value"] >= 0.15 and loss["relative"]["interval"][0] > 0
+    assert loss["relative"]["share"] >= 0.15 and loss["relative"]["interval"][0] > 0
     assert (run / "report.html").is_file() and (run / "README.md").is_file()
     assert "before" in done.stderr and "counsel chat --run" in done.stderr
 

@@ -14,8 +14,9 @@ from counsel.data.prepared import Prepared
 from counsel.errors import CounselError
 from counsel.evaluate import run as room
 from counsel.evaluate import samples
-from counsel.evaluate.run import base_of, command_of, evaluate
+from counsel.evaluate.run import command_of, evaluate
 from counsel.evaluate.settings import EvaluateSettings
+from counsel.model.adapter import base_of
 from counsel.records import Run, read_json, sha256_of, write_json
 
 
@@ -139,9 +140,9 @@ def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_that_carries_its_base_needs_no_other(run: Run) -> None:
-    assert base_of(run) != str(run.path / "base")
+    assert base_of(run.adapter) != str(run.path / "base")
     (run.path / "base").mkdir()
-    assert base_of(run) == str(run.path / "base")
+    assert base_of(run.adapter) == str(run.path / "base")
 
 
 def test_the_command_repeats_what_was_asked() -> None:

@@ -124,6 +124,7 @@ def test_a_run_in_use_is_left_alone(train: Train, tmp_path: Path, capsys: pytest
         (("--sede", "1"), "--seed"),
         (("--recipe", "cart"), "cart"),
         (("--max-length", "3"), "--max-length"),
+        (("--log-to", "mlflow"), "pip install mlflow"),
     ],
 )
 def test_mistakes_are_told_and_exit_with_2(
@@ -188,3 +189,25 @@ def test_the_cards_own_snippet_loads_the_adapter(train: Train) -> None:
     assert any("lora" in name for name, _ in model.named_parameters())
     assert model.generate(**ids, max_new_tokens=3, do_sample=False).shape[1] == ids["input_ids"].shape[1] + 3
     assert tokenizer.padding_side == "left"
+
+
+def test_metrics_go_to_the_tracker_that_was_asked_for(
+    train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import types
+
+    from transformers import TrainerCallback, integrations
+
+    seen: list[str] = []
+
+    class Tracker(TrainerCallback):
+        def on_log(
+            self, args: object, state: object, control: object, logs: dict[str, float], **kwargs: object
+        ) -> None:
+            seen.extend(logs)
+
+    monkeypatch.setitem(sys.modules, "mlflow", types.ModuleType("mlflow"))
+    monkeypatch.setattr("counsel.train.run.find_spec", lambda name: True)
+    monkeypatch.setitem(integrations.integration_utils.INTEGRATION_TO_CALLBACK, "mlflow", Tracker)
+    train("run", "--max-steps", "2", "--log-to", "mlflow")
+    assert {"loss", "grad_norm", "learning_rate", "eval_loss"} <= set(seen)

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from counsel.chat.settings import ChatSettings
 from counsel.conversation import Conversation, Message
+from counsel.model.adapter import base_of
 from counsel.model.engine import Engine, Sampling, TooLong, load_engine
 from counsel.records import Run
 
@@ -87,9 +88,10 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
     source, target = source or sys.stdin, target or sys.stdout
     run = Run.open_finished(settings.run)
     print(f"{DISCLAIMER}\n", file=target, flush=True)
-    base = str(run.settings["base"])
-    engine = load_engine(base, None if settings.base_only else run.adapter)
-    who = f"{base}, before tuning" if settings.base_only else f"{base}, tuned in {run.path}"
+    trained = run.settings
+    adapter = None if settings.base_only else run.adapter
+    engine = load_engine(base_of(run.adapter), adapter, four_bit=trained["four_bit"])
+    who = f"{trained['base']}, " + ("before tuning" if settings.base_only else f"tuned in {run.path}")
     print(f"Model: {who}.\n{HELP}", file=target, flush=True)
     sampling = Sampling(
         temperature=settings.temperature,

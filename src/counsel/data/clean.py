@@ -125,7 +125,9 @@ class Cleaner:
             if not found:
                 break
             self.counts.update(span.rule for span in found)
-            is_glued = any(cleaned[s.start - 1 : s.start].isalnum() or cleaned[s.end : s.end + 1].isalnum() for s in found)
+            is_glued = any(
+                cleaned[s.start - 1 : s.start].isalnum() or cleaned[s.end : s.end + 1].isalnum() for s in found
+            )
             cleaned = self.masker.replace(cleaned, found)
             found = self.masker.find(cleaned, None, author) if is_glued else []
         if role == "assistant":  # after masking, as a signature may be a name, an address or both

@@ -49,7 +49,8 @@ _AFTER_CUE = (
     ),
     re.compile(
         r"(?i:\b(?:luck|well|care|best|regards|wishes|sincerely|warmly|blessings|cheers|thanks|love|peace))"
-        rf"\s*[,.!]+\s*{_CAPS}(?=\s*(?:$|\n|, ?[A-Z]{{2}}))|\b(?i:luck|well|care|best|regards|wishes)\n+{_CAPS}(?=\s*(?:$|\n))"
+        rf"\s*[,.!]+\s*{_CAPS}(?=\s*(?:$|\n|, ?[A-Z]{{2}}))"
+        rf"|\b(?i:luck|well|care|best|regards|wishes)\n+{_CAPS}(?=\s*(?:$|\n))"
     ),
     # People are told, met and missed; other things with a capital are in the list of what is no name.
     re.compile(

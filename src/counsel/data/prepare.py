@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from counsel.conversation import Conversation
 from counsel.data import audit as auditing
 from counsel.data import plots, review, split
 from counsel.data.audit import Audit
@@ -85,10 +86,7 @@ def _finish(
     say("measuring lengths")
     conversations = [spool.conversation(int(i)) for i in measured]
     lengths = auditing.measure(conversations, renderer, settings.max_length)
-    if settings.show:
-        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        for line in review.show(conversations[: settings.show], renderer, settings.max_length, colour):
-            say(line)
+    _show(conversations[: settings.show], renderer, settings.max_length, say)
     body: dict[str, Any] = {
         "version": _version(),
         "inputs": done.inputs,
@@ -122,6 +120,13 @@ def _finish(
     write_atomically(folder / "audit.md", auditing.page(body, pictures))
     write_json(folder / MADE, audit.to_json())
     return audit
+
+
+def _show(conversations: list[Conversation], renderer: Renderer, max_length: int, say: Callable[[str], None]) -> None:
+    if conversations:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        for line in review.show(conversations, renderer, max_length, colour):
+            say(line)
 
 
 def _write(spool: Spool, plan: split.Plan, canaries: list[Canary], folder: Path) -> dict[str, dict[str, Any]]:

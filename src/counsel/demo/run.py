@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,9 +32,9 @@ PROMPTS = (
 )
 NEXT = """
 Look at {run}/report.html in a browser and read {run}/README.md, the model card. Then:
-  counsel chat --run {run}
-  counsel prepare YOUR_FILE.csv --out mydata --review 20
-  counsel train --base mistralai/Mistral-7B-Instruct-v0.3 --data mydata --run myrun --recipe counsel"""
+  {counsel} chat --run {run}
+  {counsel} prepare YOUR_FILE.csv --out mydata --review 20
+  {counsel} train --base mistralai/Mistral-7B-Instruct-v0.3 --data mydata --run myrun --recipe counsel"""
 
 
 def demo(settings: DemoSettings, say: Say) -> None:
@@ -58,7 +59,12 @@ def demo(settings: DemoSettings, say: Say) -> None:
     write_card(CardSettings(run=run), say)
     say("\n5/5 the same two prompts, before and after tuning")
     _before_and_after(run, say)
-    say(f"\nDone in {time.monotonic() - started:.0f} s.{NEXT.format(run=run)}")
+    say(f"\nDone in {time.monotonic() - started:.0f} s.{NEXT.format(run=run, counsel=_program())}")
+
+
+def _program() -> str:
+    """How the user may call this program: by its name, or by its path when that is not found."""
+    return "counsel" if shutil.which("counsel") else sys.argv[0]
 
 
 def _emptied(out: Path) -> Path:

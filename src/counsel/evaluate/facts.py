@@ -180,8 +180,6 @@ def cautions(facts: Facts) -> list[str]:
         said.append(f"The held-out conversations come from {prompts} of prompts; so few say little.")
     if facts.is_stale:
         said.append("The adapter has changed since it was evaluated; evaluate it again.")
-    if not facts.values.get("four_bit", True):
-        said.append("The adapter was trained on an unquantised base and evaluated on the same base in 4 bit.")
     if loss["dropped"]:
         said.append(
             f"{loss['dropped']:,} held-out conversations lost their whole reply to the cut at {loss['max_length']:,} "

@@ -18,6 +18,7 @@ from counsel.evaluate.facts import change, percent
 from counsel.evaluate.report import write_report
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.evaluate.suite import SCORERS, Respond, Suite
+from counsel.model.adapter import base_of
 from counsel.model.engine import Sampling, TransformersEngine
 from counsel.model.load import Precision, be_quiet, load_tuned
 from counsel.model.render import Rendered, Renderer, load_tokenizer
@@ -58,7 +59,8 @@ def evaluate(settings: EvaluateSettings, say: Say) -> dict[str, Any]:
         tokenizer = load_tokenizer(str(run.adapter))
         held_out = _eval_set(Prepared.open(directory), Renderer(tokenizer), run.settings["max_length"], directory)
         say(_opening(held_out))
-        model = load_tuned(base_of(run), run.adapter, _precision(run))
+        four_bit = run.settings.get("four_bit", True)
+        model = load_tuned(base_of(run.adapter), run.adapter, _precision(run), four_bit)
         result = _measured(settings, run, model, tokenizer, held_out, say)
         say(_closing(result))
         suite = Suite(
@@ -73,13 +75,6 @@ def evaluate(settings: EvaluateSettings, say: Say) -> dict[str, Any]:
         report = write_report(run)
     say(f"wrote {run.results / 'loss.json'} and {report}")
     return result
-
-
-def base_of(run: Run) -> str:
-    """Where the run's base lies: in the run itself for the tiny one, else where the adapter says."""
-    if (run.path / "base").is_dir():
-        return str(run.path / "base")
-    return str(read_json(run.adapter / "adapter_config.json")["base_model_name_or_path"])
 
 
 def _unchanged(run: Run, moved_to: Path | None) -> Path:

@@ -67,6 +67,18 @@ def home_of(base: str, run: Path) -> str:
     return str(Path(base).resolve()) if Path(base).is_dir() else base
 
 
+def base_of(directory: Path) -> str:
+    """The base of a saved adapter: the copy beside it, so that a run can be moved, or what its config names.
+
+    Raises:
+        CounselError: when the adapter has no config.
+    """
+    beside = directory.parent / "base"
+    if beside.is_dir():
+        return str(beside)
+    return str(read_json(directory / "adapter_config.json")["base_model_name_or_path"])
+
+
 def copy_tiny(base: str, run: Path) -> None:
     """Copy the tiny base into the run when it is the base, so that the run stands on its own."""
     if base == TINY:

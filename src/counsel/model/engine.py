@@ -183,10 +183,10 @@ class _Stop:
         return torch.full((len(input_ids),), self.now, device=input_ids.device)
 
 
-def load_engine(base: str, adapter: Path | None = None, rows: int = 16) -> TransformersEngine:
-    """An engine over a base in 4 bit, with the adapter when one is given."""
+def load_engine(base: str, adapter: Path | None = None, rows: int = 16, four_bit: bool = True) -> TransformersEngine:
+    """An engine over a base, with the adapter when one is given."""
     from counsel.model.load import load_base, load_tuned
     from counsel.model.render import load_tokenizer
 
-    model = load_tuned(base, adapter) if adapter else load_base(base)
+    model = load_tuned(base, adapter, None, four_bit) if adapter else load_base(base, None, four_bit)
     return TransformersEngine(model, load_tokenizer(base), rows)

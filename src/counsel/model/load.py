@@ -124,13 +124,13 @@ def _keep_weights_as_they_are(model: PreTrainedModel) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def load_tuned(base: str, adapter: Path, precision: Precision | None = None) -> PeftModel:
-    """The base in 4 bit with a trained adapter on it.
+def load_tuned(base: str, adapter: Path, precision: Precision | None = None, four_bit: bool = True) -> PeftModel:
+    """The base with a trained adapter on it.
 
     Raises:
         CounselError: when the adapter cannot be read.
     """
-    model = load_base(base, precision)
+    model = load_base(base, precision, four_bit)
     from peft import PeftModel
 
     try:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def train(asked: Asked, say: Say) -> Run:
     """
     be_quiet()
     settings, run = asked.settings, Run(asked.settings.run)
+    if settings.log_to != "none" and not find_spec(settings.log_to):
+        raise CounselError(
+            f"the package {settings.log_to} is not installed",
+            where=f"--log-to {settings.log_to}",
+            fix=f"pip install {settings.log_to}",
+        )
     if settings.dry_run:
         from counsel.train.dry_run import dry_run
 
