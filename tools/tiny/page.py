@@ -28,9 +28,9 @@ FREE = (
 )
 HEAD = """# What counsel-tiny says, before and after tuning
 
-Written by `python tools/tiny/page.py --run demo/run --out docs/counsel-tiny/replies.md` after `counsel demo --out demo`:
-greedy replies in 4 bit, unedited. Whether a reply is good is for the reader to judge; our own count stands in
-[counsel-tiny.md](../counsel-tiny.md).
+Written by `python tools/tiny/page.py --run demo/run --out docs/counsel-tiny/replies.md` after
+`counsel demo --out demo`: greedy replies in 4 bit, unedited. Whether a reply is good is for the reader to judge;
+our own count stands in [counsel-tiny.md](../counsel-tiny.md).
 
 ## 30 prompts that pre-training and tuning never saw
 Openings drawn with seed {seed} from the tenth of (situation, question) pairs that pre-training leaves out, less those
@@ -63,9 +63,7 @@ def main() -> None:
     lines = [HEAD.format(seed=SEED)]
     for number, (prompt, old, new) in enumerate(zip(prompts, before, after, strict=True), start=1):
         if number == COUNT + 1:
-            lines.append(
-                "## 10 prompts in other words than its own\nWritten freely, outside its grammar, where it fails more often.\n"
-            )
+            lines.append("## 10 prompts in other words than its own\nWritten freely; it fails more often here.\n")
         lines.append(f"**{number}.** {prompt}\n\n- before: {old}\n- after: {new}\n")
     options.out.write_text("\n".join(lines), encoding="utf-8")
 
