@@ -64,7 +64,8 @@ def demo(settings: DemoSettings, say: Say) -> None:
 
 def _program() -> str:
     """How the user may call this program: by its name, or by its path when that is not found."""
-    return "counsel" if shutil.which("counsel") else sys.argv[0]
+    by_path = sys.argv[0].endswith("counsel") and not shutil.which("counsel")
+    return sys.argv[0] if by_path else "counsel"
 
 
 def _emptied(out: Path) -> Path:
