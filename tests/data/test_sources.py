@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counsel.data.sources import Columns, Row, read
+from counsel.data.rows import Columns, Row
+from counsel.data.sources import read
 from counsel.errors import CounselError
 
 PAIRS = [("I can't sleep, doctor", "Since when?"), ('He said "go"\nand I went\r\n', "Ünd dann?"), ("naïve 😀", "…")]

@@ -13,6 +13,7 @@ from counsel.conversation import Conversation
 from counsel.data import review, sources
 from counsel.data.clean import Cleaner
 from counsel.data.personal import Masker, read_terms
+from counsel.data.rows import Columns, Row
 from counsel.data.settings import PrepareSettings
 from counsel.data.spool import Spool
 from counsel.errors import CounselError
@@ -74,8 +75,8 @@ def gather(
     return done, samples
 
 
-def _rows(name: str, settings: PrepareSettings) -> Iterator[sources.Row]:
-    return sources.read(name, sources.Columns(settings.prompt_column, settings.reply_column))
+def _rows(name: str, settings: PrepareSettings) -> Iterator[Row]:
+    return sources.read(name, Columns(settings.prompt_column, settings.reply_column))
 
 
 def _identity(name: str) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def _identity(name: str) -> dict[str, Any]:
     return {"sha256": sha256_of(path), "bytes": path.stat().st_size} if path.is_file() else {"hub": name}
 
 
-def _take(row: sources.Row, cleaner: Cleaner, spool: Spool, samples: review.Samples, done: Gathered) -> None:
+def _take(row: Row, cleaner: Cleaner, spool: Spool, samples: review.Samples, done: Gathered) -> None:
     """Clean one row into the spool, or count why not."""
     if row.problem:
         raise _Broken(row.problem)

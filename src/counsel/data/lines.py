@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from counsel.data.sources import Columns, Row, open_text, record_row
+from counsel.data.rows import Columns, Row, open_text, record_row
 from counsel.errors import CounselError
 
 _CHUNK = 1 << 20

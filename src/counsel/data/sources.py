@@ -7,96 +7,18 @@ turns, so that its caller decides whether to stop. What is wrong with a whole fi
 from __future__ import annotations
 
 import difflib
-import gzip
-import io
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
 
+from counsel.data import lines, tables
+from counsel.data.rows import Columns, Row, open_bytes, record_row
 from counsel.errors import CounselError
 
-PAIRS = (
-    ("Context", "Response"),
-    ("questionText", "answerText"),
-    ("prompt", "response"),
-    ("prompt", "completion"),
-    ("question", "answer"),
-    ("instruction", "output"),
-    ("input", "output"),
-)
-"""Column names of prompt and reply that are known, in any case."""
-AUTHORS = ("therapistInfo", "therapistName", "therapist", "counselor", "counsellor", "author")
-"""Columns that name who wrote the reply."""
-ROLES = {
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "system": "system",
-}
-"""The speakers that chat formats name, as roles."""
 FORMATS = "JSONL, JSON, CSV or Parquet (also .gz), or a hub id such as owner/name"
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz", ".txt", ".xlsx", ".zip")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record: what was said, by role, as it stands in the source."""
-
-    where: str
-    """The place, as ``file:line``."""
-    turns: tuple[tuple[str, str], ...] = ()
-    """(role, content) in order; contents may be blank."""
-    source: str = ""
-    """Where the conversation says it came from, or the file's name and line."""
-    author: str = ""
-    """Who wrote the reply, from an author column."""
-    problem: str = ""
-    """Why the record could not be read; empty when it could."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The columns that the user named; None leaves the choice to the known names."""
-
-    prompt: str | None = None
-    reply: str | None = None
-
-    def find(self, seen: list[str]) -> tuple[str, str] | None:
-        """The columns of prompt and reply among those seen, or None."""
-        lower = {name.casefold().strip(): name for name in reversed(seen)}
-        for prompt, reply in PAIRS:
-            found = tuple(lower.get((a or b).casefold()) for a, b in ((self.prompt, prompt), (self.reply, reply)))
-            if found[0] and found[1]:
-                return found[0], found[1]
-        return None
-
-    def missing(self, seen: list[str], where: str) -> CounselError:
-        """The error that names what was looked for, what is there, and what comes nearest."""
-        names = ", ".join(seen[:30]) + (", …" if len(seen) > 30 else "")
-        for flag, name in (("--prompt-column", self.prompt), ("--reply-column", self.reply)):
-            if name and name not in seen:
-                near = difflib.get_close_matches(name, seen, 1)
-                return CounselError(
-                    f"there is no column {name!r}; the columns are: {names}",
-                    where=where,
-                    fix=f"{flag} {near[0]!r}" if near else f"name one of them with {flag}",
-                )
-        known = {n.casefold(): n for pair in PAIRS for n in pair}
-        near = [s for s in seen if difflib.get_close_matches(s.casefold(), list(known), 1, 0.6)]
-        return CounselError(
-            f"no columns of prompt and reply are known here; the columns are: {names}",
-            where=where,
-            fix="name them with --prompt-column and --reply-column"
-            + (f" (nearest: {', '.join(near)})" if near else ""),
-        )
 
 
 def read(source: str, columns: Columns) -> Iterator[Row]:
@@ -126,16 +48,12 @@ def is_hub_id(source: str) -> bool:
 
 def authors(source: str) -> Iterator[str]:
     """The author column of a source, if it has one, as far as it can be read; for masking names beforehand."""
-    from counsel.data import tables
-
     path = Path(source)
     if path.is_file() and _format(path) in ("csv", "parquet"):
         yield from tables.authors(path)
 
 
 def _from_file(path: Path, columns: Columns) -> Iterator[Row]:
-    from counsel.data import lines, tables
-
     kind = _format(path)
     try:
         if kind == "parquet":
@@ -147,19 +65,6 @@ def _from_file(path: Path, columns: Columns) -> Iterator[Row]:
     except (OSError, EOFError) as e:
         reason = getattr(e, "strerror", None) or str(e)
         raise CounselError(f"could not be read: {reason}", where=path, fix="check the file") from e
-
-
-def open_bytes(path: Path) -> IO[bytes]:
-    """A file's bytes, unpacked when they are gzip."""
-    f = open(path, "rb")  # noqa: SIM115 - the caller closes it
-    if f.peek(2)[:2] == b"\x1f\x8b":
-        return gzip.open(f)  # type: ignore[return-value]
-    return f
-
-
-def open_text(path: Path) -> IO[str]:
-    """A file's text with its line ends kept; bytes that are no UTF-8 become lone surrogates, to be told by row."""
-    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _format(path: Path) -> str:
@@ -224,53 +129,3 @@ def _from_hub(name: str, columns: Columns) -> Iterator[Row]:
     split = loaded["train"] if "train" in loaded else next(iter(loaded.values()))
     for n, record in enumerate(split, 1):
         yield record_row(record, columns, f"{name}:row {n}", f"{name}:{n}")
-
-
-def record_row(record: Any, columns: Columns, where: str, source: str) -> Row:
-    """A row from one decoded record: messages, the card's bare list, ShareGPT, or prompt and reply by column."""
-    try:
-        if isinstance(record, list):
-            return Row(where, _turns(record), source)
-        if not isinstance(record, Mapping):
-            return Row(where, problem=f"expected an object or a list of messages, found {type(record).__name__}")
-        origin = record.get("source")
-        source = origin if isinstance(origin, str) and origin.strip() else source
-        for name in ("messages", "conversations", "conversation"):
-            if isinstance(record.get(name), list):
-                return Row(where, _turns(record[name]), source, _author(record))
-        found = columns.find([str(k) for k in record])
-        if found is None:
-            keys = ", ".join(map(str, list(record)[:20])) or "none"
-            return Row(where, problem=f"no messages and no known columns of prompt and reply; the keys are: {keys}")
-        turns = (
-            ("user", _string(record[found[0]], found[0])),
-            ("assistant", _string(record[found[1]], found[1])),
-        )
-        return Row(where, turns, source, _author(record))
-    except ValueError as e:
-        return Row(where, problem=str(e))
-
-
-def _author(record: Mapping[str, Any]) -> str:
-    return next((record[a] for a in AUTHORS if isinstance(record.get(a), str)), "")
-
-
-def _string(value: Any, name: str) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise ValueError(f"{name} is {type(value).__name__}, expected text")
-    return value
-
-
-def _turns(messages: list[Any]) -> tuple[tuple[str, str], ...]:
-    turns = []
-    for n, message in enumerate(messages, 1):
-        if not isinstance(message, Mapping):
-            raise ValueError(f"message {n} is {type(message).__name__}, expected an object with role and content")
-        speaker = message.get("role", message.get("from"))
-        if not isinstance(speaker, str) or speaker.casefold() not in ROLES:
-            raise ValueError(f"message {n} has the role {speaker!r}, expected user, assistant or system")
-        content = message["content"] if "content" in message else message.get("value")
-        turns.append((ROLES[speaker.casefold()], _string(content, f"the content of message {n}")))
-    return tuple(turns)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from counsel.data.sources import AUTHORS, Columns, Row, open_text, record_row
+from counsel.data.rows import AUTHORS, Columns, Row, open_text, record_row
 from counsel.errors import CounselError
 
 FIELD_LIMIT = 64 * 2**20
