@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import torch
 from counsel.conversation import Conversation
 from counsel.errors import CounselError
 from counsel.model.engine import Sampling, ScriptedEngine, TransformersEngine, load_engine
+from counsel.model.render import load_tokenizer
 
 GREEDY = Sampling(temperature=0, max_new_tokens=12)
 
@@ -105,3 +107,20 @@ def test_evaluating_leaves_the_four_bit_weights_as_they_are(engine: Transformers
     engine.complete(QUESTIONS, GREEDY)
     for layer, (weight, absmax) in zip(layers, before, strict=True):
         assert torch.equal(layer.weight.data, weight) and torch.equal(layer.weight.quant_state.absmax, absmax)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+@pytest.mark.parametrize("part", ["base", "adapter"])
+def test_a_damaged_model_is_told(tiny_base: Path, tmp_path: Path, part: str, damage: str) -> None:
+    from peft import get_peft_model
+
+    from counsel.model import adapter
+    from counsel.model.load import load_base, load_tuned
+
+    base = Path(shutil.copytree(tiny_base, tmp_path / "copy"))
+    model = get_peft_model(load_base(str(base)), adapter.lora_config(4, 8, 0.0, adapter.ATTENTION))
+    adapter.save(model, load_tokenizer(str(base)), str(base), tmp_path / "adapter")
+    file = base / "model.safetensors" if part == "base" else tmp_path / "adapter" / "adapter_model.safetensors"
+    file.unlink() if damage == "missing" else file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(CounselError, match=f"the {part} could not be loaded"):
+        load_tuned(str(base), tmp_path / "adapter")

@@ -40,6 +40,11 @@ def be_quiet() -> None:
         warnings.filterwarnings("ignore", category=FutureWarning, module=library)
 
 
+def reason(error: Exception) -> str:
+    """The first line of what a library says went wrong."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def device() -> torch.device:
     """The GPU when there is one, else the CPU."""
     import torch
@@ -99,9 +104,9 @@ def load_base(base: str, precision: Precision | None = None, four_bit: bool = Tr
         raise CounselError(
             "the base does not fit into the GPU's memory", where=base, fix="use a smaller base or another GPU"
         ) from e
-    except (OSError, ValueError, KeyError, RuntimeError) as e:
+    except Exception as e:  # a broken file raises any of a dozen kinds, safetensors' own among them
         raise CounselError(
-            f"the base could not be loaded: {str(e).splitlines()[0]}",
+            f"the base could not be loaded: {reason(e)}",
             where=base,
             fix="give a directory with a causal language model, a hub id that this machine can reach, or counsel-tiny",
         ) from e
@@ -135,9 +140,7 @@ def load_tuned(base: str, adapter: Path, precision: Precision | None = None, fou
 
     try:
         tuned = PeftModel.from_pretrained(model, str(adapter))
-    except (OSError, ValueError, KeyError, RuntimeError) as e:
-        raise CounselError(
-            f"the adapter could not be loaded: {str(e).splitlines()[0]}", where=adapter, fix="train it again"
-        ) from e
+    except Exception as e:  # a broken file raises any of a dozen kinds, safetensors' own among them
+        raise CounselError(f"the adapter could not be loaded: {reason(e)}", where=adapter, fix="train it again") from e
     tuned.eval()
     return tuned
