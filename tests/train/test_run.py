@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,19 @@ def test_resume_on_a_finished_run_changes_nothing(train: Train) -> None:
     assert before == {p: sha256_of(p) for p in sorted(run.path.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.parametrize("flags", [(), ("--learning-rate", "0.5", "--epochs", "9", "--patience", "2")])
+def test_killed_before_the_adapter_was_in_place_it_is_put_there(train: Train, flags: tuple[str, ...]) -> None:
+    run = train("run", "--valid-steps", "2", *flags)
+    before = sha256_of(run.adapter / "adapter_model.safetensors")
+    summary = json.loads((run.results / "training.json").read_text())
+    shutil.rmtree(run.adapter)
+    train("run", "--valid-steps", "2", "--resume", *flags)
+    assert sha256_of(run.adapter / "adapter_model.safetensors") == before
+    again = json.loads((run.results / "training.json").read_text())
+    kept = ("steps", "epochs", "train_loss", "best_step", "best_valid_loss", "stopped")
+    assert {k: again[k] for k in kept} == {k: summary[k] for k in kept}
+
+
 def test_resume_on_an_empty_run_starts_it(train: Train) -> None:
     assert train("run", "--resume", "--max-steps", "2").is_finished
 
@@ -145,8 +159,6 @@ def test_mistakes_are_told_and_exit_with_2(
 def test_a_base_without_chat_template_is_refused(
     tiny_base: Path, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import shutil
-
     plain = tmp_path / "plain"
     shutil.copytree(tiny_base, plain)
     (plain / "chat_template.jinja").unlink()
@@ -158,8 +170,6 @@ def test_a_base_without_chat_template_is_refused(
 def test_data_that_was_touched_is_refused(
     tiny_base: Path, prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(prepared, copy)
     lines = (copy / "train.jsonl").read_text().splitlines(keepends=True)
@@ -174,6 +184,11 @@ def test_dry_run_measures_and_leaves_nothing(train: Train, capsys: pytest.Captur
     assert "learning_rate = 0.005  (flag)" in said and "schedule = cosine  (recipe counsel)" in said
     assert "optimizer steps of 4 conversations" in said
     assert "one step at the longest batch" in said and "memory at that step" in said
+    assert not run.path.exists()
+
+
+def test_a_dry_run_over_files_leaves_nothing_either(train: Train, prepared: Path) -> None:
+    run = train("run", "--data", str(prepared.parent / "raw.jsonl"), "--dry-run", "--max-steps", "2")
     assert not run.path.exists()
 
 

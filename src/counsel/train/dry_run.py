@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import tempfile
 import time
@@ -43,7 +44,7 @@ def dry_run(asked: Asked, data: Prepared, say: Say) -> None:
     tokenizer = load_tokenizer(settings.base)
     rows, _ = training_rows(settings, data, Renderer(tokenizer), say)
     per_step = settings.rows * settings.accumulate
-    steps = settings.max_steps or round(-(-len(rows) // per_step) * settings.epochs)
+    steps = settings.max_steps or math.ceil(-(-len(rows) // per_step) * settings.epochs)
     say(f"{steps} optimizer steps of {per_step} conversations")
     seconds, gib = _measure(settings, rows, tokenizer)
     say(f"one step at the longest batch: {seconds:.2f} s; at most {clock(seconds * steps)} in all")

@@ -65,7 +65,10 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self.run, self.say, self.share_of_bound = run, say, share_of_bound
         self.seconds_before, self.started = seconds_before, time.perf_counter()
-        self.speed, self.tokens_before = Speed(), 0
+        self.speed = Speed()
+        # The trainer counts this process's tokens only; a resumed run goes on from what it has recorded.
+        self.tokens_at_start = max((m["tokens"] for m in run.metrics() if "tokens" in m), default=0)
+        self.tokens_before = self.tokens_at_start
         self.bar: Any = None
         self.last: dict[str, float] = {}
 
@@ -117,7 +120,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             )
             self.say(f"step {state.global_step}: valid loss {logs['eval_loss']:.4f}")
         elif "loss" in logs:
-            tokens = int(logs["num_tokens"])
+            tokens = self.tokens_at_start + int(logs["num_tokens"])
             self.speed.end(tokens - self.tokens_before)
             self.tokens_before = tokens
             norm = logs.get("grad_norm", 0.0)

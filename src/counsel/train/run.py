@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from counsel.data.prepare import prepare
@@ -47,7 +48,8 @@ def train(asked: Asked, say: Say) -> Run:
     if settings.dry_run:
         from counsel.train.dry_run import dry_run
 
-        dry_run(asked, prepared_data(settings, run, say), say)
+        with TemporaryDirectory() as scratch:
+            dry_run(asked, prepared_data(settings, Run(scratch), say), say)
         return run
     with run.lock():
         if run.is_finished and settings.resume:
@@ -169,9 +171,6 @@ def _train_once(settings: TrainSettings, data: Prepared, run: Run, say: Say) -> 
     from counsel.train.setup import set_up, training_rows
     from counsel.train.trainer import checkpoints
 
-    tokenizer = load_tokenizer(settings.base)
-    rows, valid = training_rows(settings, data, Renderer(tokenizer), say)
-    session = set_up(settings, rows, valid, tokenizer, run, say)
     for part in (*run.checkpoints.glob(".part-*"), *run.path.glob(".adapter*")):
         shutil.rmtree(part, ignore_errors=True)
     kept = checkpoints(run.checkpoints)
@@ -179,12 +178,16 @@ def _train_once(settings: TrainSettings, data: Prepared, run: Run, say: Say) -> 
     run.rewind(begun)
     if kept:
         say(f"going on from step {begun}")
-    session.schedule.listen()
-    try:
-        session.trainer.train(resume_from_checkpoint=str(kept[-1]) if kept else None)
-    finally:
-        session.schedule.stop_listening()
-        session.recorder.close()
+    tokenizer = load_tokenizer(settings.base)
+    rows, valid = training_rows(settings, data, Renderer(tokenizer), say)
+    session = set_up(settings, rows, valid, tokenizer, run, say)
+    if not (kept and session.was_over_at(kept[-1])):
+        session.schedule.listen()
+        try:
+            session.trainer.train(resume_from_checkpoint=str(kept[-1]) if kept else None)
+        finally:
+            session.schedule.stop_listening()
+            session.recorder.close()
     step = session.trainer.state.global_step
     if session.schedule.interrupted and step < session.trainer.state.max_steps:
         raise CheckFailed(

@@ -63,7 +63,12 @@ class Schedule(TrainerCallback):  # type: ignore[misc]
         """Keep a new best; stop when there has been none for long enough."""
         if state.best_global_step == state.global_step:
             control.should_save = True
-        measured = [entry["step"] for entry in state.log_history if "eval_loss" in entry]
-        if self.patience and sum(step > (state.best_global_step or 0) for step in measured) >= self.patience:
+        if self.is_over(state):
             control.should_training_stop = control.should_save = True
-            self.stopped_early = state.global_step < state.max_steps
+
+    def is_over(self, state: Any) -> bool:
+        """Whether a run in this state has nothing left to do: every step is taken, or patience is at its end."""
+        measured = [entry["step"] for entry in state.log_history if "eval_loss" in entry]
+        worse = sum(step > (state.best_global_step or 0) for step in measured)
+        self.stopped_early = bool(self.patience and worse >= self.patience and state.global_step < state.max_steps)
+        return self.stopped_early or state.global_step >= state.max_steps

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peft import get_peft_model
+from peft import get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedTokenizerBase, TrainerState, set_seed
 from trl import SFTConfig
 
 from counsel.data.prepared import Prepared
@@ -38,14 +39,29 @@ class Session:
     valid: Rows
     precision: Precision
 
+    def was_over_at(self, checkpoint: Path) -> bool:
+        """Whether training had ended when this checkpoint was written; if so the model and its state are taken from it.
+
+        Such a run was killed between its last checkpoint and its adapter. The trainer itself would take one
+        more step.
+        """
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        if not self.schedule.is_over(state):
+            return False
+        self.trainer.state = state
+        self._load(checkpoint)
+        return True
+
     def load_best(self, run: Run) -> None:
         """Give the model the weights of the best checkpoint, by valid loss."""
-        from peft import set_peft_model_state_dict
+        state = self.trainer.state
+        place = run.checkpoints / f"checkpoint-{state.best_global_step}"
+        if state.best_global_step and state.best_global_step != state.global_step and place.is_dir():
+            self._load(place)
 
-        best = self.trainer.state.best_global_step
-        place = run.checkpoints / f"checkpoint-{best}" / "adapter_model.safetensors"
-        if best and best != self.trainer.state.global_step and place.is_file():
-            set_peft_model_state_dict(self.trainer.model, load_file(str(place)))
+    def _load(self, checkpoint: Path) -> None:
+        weights = load_file(str(checkpoint / "adapter_model.safetensors"))
+        set_peft_model_state_dict(self.trainer.model, weights)
 
     def summary(self) -> dict[str, Any]:
         """What ``results/training.json`` records."""
@@ -148,7 +164,7 @@ def set_up(
     targets = ATTENTION if settings.targets == "attention" else ALL_LINEAR
     model = get_peft_model(base, lora_config(settings.rank, settings.alpha, settings.dropout, targets))
     per_epoch = -(-len(rows) // (settings.rows * settings.accumulate))
-    num_steps = settings.max_steps or round(per_epoch * settings.epochs)
+    num_steps = settings.max_steps or math.ceil(per_epoch * settings.epochs)
     schedule = Schedule(per_epoch, settings.valid_steps, settings.save_steps, settings.patience, bool(len(valid)))
     spent = max((m["seconds"] for m in run.metrics() if "seconds" in m), default=0.0)
     recorder = Recorder(run, say, spent, share_of_bound(model))
