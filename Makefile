@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint docs docs-check gpu clean
+.PHONY: demo test check lint docs docs-check helplines gpu clean
 
 demo: $(READY)
 	$(BIN)/counsel demo --out demo
@@ -26,6 +26,9 @@ docs: $(READY)
 
 docs-check: $(READY)
 	$(BIN)/python tools/cli_docs.py --check
+
+helplines: $(READY)
+	$(BIN)/python tools/helplines.py
 
 gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu

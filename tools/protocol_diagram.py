@@ -1,0 +1,142 @@
+"""Write or check the parts of docs/protocol.md that the protocol itself gives: its diagrams and whole conversations.
+
+python tools/protocol_diagram.py --write | --check
+"""
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from counsel.safety import protocol_steps as steps
+from counsel.safety.protocol import Reply, State, respond
+from counsel.safety.verdict import Category, Evidence, Level, Subject, Verdict
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "protocol.md"
+TALKS = ROOT / "tests" / "safety" / "protocol_talks.toml"
+TODAY = date(2026, 12, 1)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message, where it should lead, where it led, and the reply."""
+
+    person: str
+    at: str
+    state: State
+    reply: Reply
+    verdict: Verdict
+
+
+def talks() -> list[dict[str, Any]]:
+    """The conversations of the file, in its order."""
+    return tomllib.loads(TALKS.read_text(encoding="utf-8"))["talk"]
+
+
+def verdict_of(said: str, language: str, turn: int) -> Verdict:
+    """``level category,category [other] [refuse]`` as a verdict with its evidence in a turn."""
+    level, names, *more = said.split()
+    categories: tuple[Category, ...] = tuple(names.split(","))  # type: ignore[assignment]
+    subject: Subject = "other" if "other" in more else "self"
+    action = "refuse" if "refuse" in more else "protocol"
+    return Verdict(Level[level], categories, subject, "present", language, action, (Evidence(turn, 0, 1, "x"),))
+
+
+def play(talk: dict[str, Any]) -> Iterator[Turn]:
+    """The conversation as the protocol leads it."""
+    state, verdict = None, Verdict()
+    language = talk.get("language", "en")
+    for n, turn in enumerate(talk["turns"]):
+        if "verdict" in turn:
+            seen = 2 * n if n == 0 or turn.get("fresh") else 0
+            verdict = verdict_of(turn["verdict"], language, seen)
+        state, reply = respond(state, verdict, turn["person"], country=talk.get("country"), today=TODAY)
+        yield Turn(turn["person"], turn["at"], state, reply, verdict)
+
+
+def edges(flow: str) -> list[tuple[str, str, str]]:
+    """The ways within a flow and out of it: from, signals, to. Ways that every step has are left out."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for step, rules in steps.FLOWS[flow].items():
+        for when, target in rules:
+            there_flow, there = steps.resolve(flow, step, target)
+            found.setdefault((step, there if there_flow == flow else f"{there_flow}.{there}"), []).append(when)
+    return [(step, " / ".join(whens), there) for (step, there), whens in found.items()]
+
+
+def diagram(title: str, ways: list[tuple[str, str, str]], opening: str) -> str:
+    """One Mermaid state diagram."""
+    names = dict.fromkeys([opening, *(s for s, _, _ in ways), *(t for _, _, t in ways)])
+    lines = ["```mermaid", "stateDiagram-v2", f"  %% {title}"]
+    lines += [f'  state "{name}" as {_id(name)}' for name in names]
+    lines += [f"  [*] --> {_id(opening)}"] if opening in names and "." not in opening else []
+    lines += [f"  {_id(a)} --> {_id(b)}: {when}" for a, when, b in ways]
+    return "\n".join([*lines, "```"])
+
+
+def _id(name: str) -> str:
+    return name.replace(".", "__")
+
+
+def diagrams() -> str:
+    """All of them: from everywhere, the shared steps, each flow."""
+    anywhere = [("any step", when, target) for when, target in (*steps.URGENT, *steps.WISHES)]
+    rows = ["| from any step, when | to |", "|---|---|", *(f"| {when} | {target} |" for _, when, target in anywhere)]
+    shared = [(step, when, target) for step, rules in steps.SHARED.items() for when, target in rules]
+    merged: dict[tuple[str, str], list[str]] = {}
+    for step, when, target in shared:
+        merged.setdefault((step, target), []).append(when)
+    shared = [(step, " / ".join(whens), target) for (step, target), whens in merged.items()]
+    parts = ["\n".join(rows), "### Shared steps", diagram("shared", shared, "contact")]
+    for flow in steps.FLOWS:
+        parts += [f"### {flow}", diagram(flow, edges(flow), steps.OPENING[flow])]
+    signals = ["| signal | meaning |", "|---|---|", *(f"| {name} | {said} |" for name, said in steps.SIGNALS.items())]
+    return "\n\n".join([*parts, "### What the signals mean", "\n".join(signals)])
+
+
+def conversations() -> str:
+    """The conversations that are shown, whole."""
+    parts = []
+    for talk in talks():
+        if not talk.get("shown"):
+            continue
+        parts.append(f"### {talk['title']} (`{talk['name']}`)")
+        for turn in play(talk):
+            quoted = "\n".join(f"> {line}".rstrip() for line in turn.reply.text.replace("\n", "  \n").split("\n"))
+            parts += [f"**Person:** {turn.person}", f"**Counsel** ({turn.state.flow}.{turn.state.step}):\n\n{quoted}"]
+    return "\n\n".join(parts)
+
+
+MADE = {"diagrams": diagrams, "conversations": conversations}
+
+
+def page(text: str) -> str:
+    """The page with what stands between its markers made anew."""
+    for name, make in MADE.items():
+        start, end = f"<!-- {name}: made by tools/protocol_diagram.py -->", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(start)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise SystemExit(f"error: {PAGE} has no markers for {name}; fix: put back {start} and {end}")
+        text = f"{before}{start}\n\n{make()}\n\n{end}{after}"
+    return text
+
+
+def main() -> int:
+    """Write the page, or say whether it is up to date."""
+    text = PAGE.read_text(encoding="utf-8")
+    if "--write" in sys.argv:
+        PAGE.write_text(page(text), encoding="utf-8")
+        return 0
+    if page(text) != text:
+        print(f"{PAGE} is out of date: run python tools/protocol_diagram.py --write", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
