@@ -3,8 +3,8 @@
     python benchmarks/replies.py [--show] [FILE ...]
 
 Without a file: tests/safety/replies.jsonl, which the rules were tuned on, and tests/safety/replies_attack.jsonl, whose
-first reading, before anything was mended, docs/replies.md states. Both were written by the rules' own author, so neither
-is a held-out measure.
+first reading, before anything was mended, docs/replies.md states. Both were written by the rules' own author, so
+neither is a held-out measure.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from counsel.errors import CounselError
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.model.load import be_quiet
 from counsel.publish.settings import CardSettings
+from counsel.safety.settings import ScreenSettings
 from counsel.train.recipes import load_recipe
 from counsel.train.settings import Asked, TrainSettings
 
@@ -30,6 +31,7 @@ COMMANDS = {
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
     "chat": ChatSettings,
+    "screen": ScreenSettings,
     "card": CardSettings,
 }
 
@@ -123,6 +125,26 @@ def chat(*, settings: Annotated[ChatSettings, Flat], config: Config = None) -> N
     from counsel.chat.terminal import chat as run
 
     run(settings)
+
+
+@app.command
+def screen(
+    *files: str,
+    settings: Annotated[ScreenSettings, Flat] = ScreenSettings(),  # noqa: B008
+    config: Config = None,
+) -> None:
+    """Read conversations for signs of danger: one verdict a line, without a word of their text.
+
+    Parameters
+    ----------
+    files
+        Files of conversations, one a line; standard input when there is none.
+    config
+        A TOML file with settings, one table a command; flags beat it.
+    """
+    from counsel.safety.run import screen as run
+
+    run(files, settings, say)
 
 
 @app.command

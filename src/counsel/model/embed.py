@@ -7,7 +7,7 @@ length 1, as sentence-transformers does it; a test holds the two equal.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,12 +32,13 @@ class Embedder:
 
     Args:
         directory: with ``model.safetensors``, ``config.json`` and ``tokenizer.json``; the package's by default.
+        adapter: LoRA factors ``NAME.A`` (rank, in) and ``NAME.B`` (out, rank), scaled, added to the layer NAME.
 
     Raises:
         CounselError: when it is missing, or its weights are not the ones that the classifier was trained on.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, adapter: Mapping[str, torch.Tensor] | None = None) -> None:
         from tokenizers import Tokenizer
         from transformers import BertConfig, BertModel
 
@@ -50,6 +51,10 @@ class Embedder:
         self._tokenizer.enable_padding()
         config = BertConfig.from_pretrained(str(home))
         self._model = BertModel.from_pretrained(str(home), config=config, add_pooling_layer=False).eval()
+        with torch.no_grad():
+            for name in {n[:-2] for n in adapter or {}}:
+                weight = self._model.get_submodule(name).weight
+                weight += (adapter[f"{name}.B"] @ adapter[f"{name}.A"]).to(weight.dtype)  # type: ignore[index]
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, shape (texts, 384)."""

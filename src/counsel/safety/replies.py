@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 from counsel.safety.phrases import Match
 from counsel.safety.reply_contacts import Reach
 from counsel.safety.reply_loops import Loops, leaked
-from counsel.safety.reply_table import QUOTED, Concept, Table, read_table
-from counsel.safety.sentences import Sentence, Splitter
+from counsel.safety.reply_table import ASKED, QUOTED, Concept, Table, read_table
+from counsel.safety.sentences import LONGEST, Sentence, Splitter
 from counsel.safety.spelling import Word
 from counsel.safety.verdict import Finding, Kind, Remedy, Verdict
 
 MOST_REPLACED = 2
 """Sentences of one reply that are replaced; a reply with more bad ones is ended with a written one."""
+LONGEST_REPLY = 60_000
+"""Characters that are judged; no counselor's answer is as long, and what goes on beyond is ended."""
 _GLUED = 3
 """A sentence of at most so many words ("I. Love. You.") is read together with the next."""
 _CARRIED = 24
@@ -58,12 +60,17 @@ class Context:
 def screen_reply(text: str, context: Context) -> tuple[Finding, ...]:
     """Everything in a whole reply that must not reach a person, in the order of the text.
 
-    A stream's findings are these up to the first that stops it. Time is linear in the length.
+    A stream's findings are these up to the first that stops it. Time is linear in the length; a reply beyond
+    ``LONGEST_REPLY`` characters is a repetition there, and not judged further.
     """
     judge = Judge(context)
     splitter = Splitter()
-    sentences = splitter.feed(text) + splitter.close()
-    return tuple(f for s in sentences for f in judge.judge(s))
+    found: list[Finding] = []
+    for sentence in splitter.feed(text[: LONGEST_REPLY + LONGEST]) + splitter.close():
+        found += judge.judge(sentence)
+        if judge.is_full:
+            break
+    return tuple(found)
 
 
 def remedy(findings: Iterable[Finding]) -> Remedy | None:
@@ -87,6 +94,7 @@ class Judge:
         self._is_short = False
         self._before = (self._carried, self._tail, self._is_short)
         self._replaced = 0
+        self.is_full = False
 
     def forget(self) -> None:
         """Forget the last sentence, which was refused; that it was said is still remembered against repeating it."""
@@ -94,6 +102,10 @@ class Judge:
 
     def judge(self, sentence: Sentence) -> tuple[Finding, ...]:
         """What is wrong with a sentence, at most one finding a kind, in the order of the text."""
+        end = sentence.start + len(sentence.text)
+        if end > LONGEST_REPLY:
+            self.is_full = True
+            return (Finding("repetition", self.context.turn, sentence.start, end, "fallback"),)
         words = self.table.reader.read(sentence.text)
         places: dict[Kind, tuple[int, int, Remedy]] = {}
         for kind, start, end, action in (*self._phrases(words, sentence), *self._patterns(sentence, words)):
@@ -138,13 +150,14 @@ class Judge:
     def _phrases(self, words: list[Word], sentence: Sentence) -> Iterator[tuple[Kind, int, int, Remedy]]:
         if not words:
             return
-        yield from self._matched(words, 0)
+        asked = sentence.text.rstrip(" \n\"'”’)*").endswith("?")
+        yield from self._matched(words, 0, asked)
         if self._carried and (sentence.continues or self._is_short):
             step = _next_clause(self._carried)
             glued = self._carried + [replace(w, clause=w.clause + step) for w in words]
-            yield from self._matched(glued, len(self._carried))
+            yield from self._matched(glued, len(self._carried), asked)
 
-    def _matched(self, words: list[Word], fresh: int) -> Iterator[tuple[Kind, int, int, Remedy]]:
+    def _matched(self, words: list[Word], fresh: int, asked: bool) -> Iterator[tuple[Kind, int, int, Remedy]]:
         """What the table finds in the words; a match must end behind the first ``fresh`` ones."""
         suspects: list[tuple[int, str, Match]] = []
         pardons: dict[tuple[str, int | str], list[Match]] = {}
@@ -158,7 +171,7 @@ class Judge:
         groups: dict[int, dict[str, Match]] = {}
         for number, role, match in suspects:
             concept = self.table.concepts[number]
-            if _is_pardoned(concept, number, match, words, pardons):
+            if (asked and ASKED in concept.guards) or _is_pardoned(concept, number, match, words, pardons):
                 continue
             whole = groups.setdefault(number, {})
             whole.setdefault(role, match)

@@ -26,16 +26,18 @@ _RUN = re.compile(r"\d(?:[\s().\-/·•_*,‐-—+]{0,4}\d)*")
 _GROUP = re.compile(r"\d+")
 _WORDS = re.compile(r"[a-z]+")
 _CALLED = frozenset(
-    "call calling dial dialing dialling text texting ring phone phoning telephone tel sms whatsapp number numbers helpline "
-    "hotline lifeline fax message llama llamar llame marca marcar marque telefono numero linea reach contact code".split()
+    "call calling dial dialing dialling text texting ring phone phoning telephone tel sms whatsapp number numbers "
+    "helpline hotline lifeline fax message llama llamar llame marca marcar marque telefono numero linea reach contact "
+    "code".split()
 )
 _LINE = re.compile(
-    r"\W{0,3}(?:(?:is|are|has|will be|can be)\s(?:there|here|free|open|available|answered|staffed|always|called|reached)"
+    r"\W{0,3}(?:(?:is|are|has|will be|can be)\s"
+    r"(?:there|here|free|open|available|answered|staffed|always|called|reached)"
     r"|(?:suicide|crisis|emergency)|(?:help|hot|life)line|operator|at any (?:time|hour)|esta)\b"
 )
 _UNIT = re.compile(
-    r"\s?(?:%|percent|per cent|°|€|£|\$|(?:people|persons?|friends?|times|days?|weeks?|months?|years?|hours?|minutes?|mins?|"
-    r"seconds?|dollars?|euros?|pounds?|steps|words|pages?|men|women|kids|children|others|reasons|things|ways|am|pm|"
+    r"\s?(?:%|percent|per cent|°|€|£|\$|(?:people|persons?|friends?|times|days?|weeks?|months?|years?|hours?|minutes?|"
+    r"mins?|seconds?|dollars?|euros?|pounds?|steps|words|pages?|men|women|kids|children|others|reasons|things|ways|am|pm|"
     r"a\.m|p\.m|o'clock|kg|km|miles|met(?:er|re)s|feet|million|thousand|hundred|mg|ml|breaths?|questions|years|años|"
     r"horas|dias|semanas|minutos|personas|veces|calories|kcal|members|relatives|colleagues|of)\b)"
 )
@@ -50,14 +52,18 @@ _DOT = r"(?:\s?[(\[{]\s?(?:dot|punto|\.)\s?[)\]}]\s?|\s{1,3}(?:dot|punto)\s{1,3}
 _DOMAIN = re.compile(rf"(?<![a-z0-9@.])[a-z0-9][a-z0-9-]{{0,62}}(?:{_DOT}[a-z0-9-]{{1,62}}){{1,5}}")
 _SPACED_DOMAIN = re.compile(r"(?<![a-z0-9@.-])[a-z0-9-]{2,62}\s?\.\s?(?:com|org|net)\b")
 _DOTS = re.compile(_DOT)
-_LINK = re.compile(r"(?:https?|hxxps?|ftp)\s?:\s?/\s?/?\s?([^\s<>\"')\]]{1,300})|\bwww\d?\s?\.\s?([^\s<>\"')\]]{1,300})")
-_TLD = frozenset(
-    "com org net edu gov info biz io co uk ca au nz es fr de eu int app ai ly gg tv help chat online site health care mil "
-    "xyz club shop dev page link life live mx ar cl pe nhs".split()
+_LINK = re.compile(
+    r"(?:https?|hxxps?|ftp)\s?:\s?/\s?/?\s?([^\s<>\"')\]]{1,300})|\bwww\d?\s?\.\s?([^\s<>\"')\]]{1,300})"
 )
+_TLD = frozenset(
+    "com org net edu gov info biz io co uk ca au nz es fr de eu int app ai ly gg tv help chat online site health care "
+    "mil xyz club shop dev page link life live mx ar cl pe nhs".split()
+)
+_SPELLED = frozenset("com org net info edu help".split())
+"""Ends of a host after "dot" in letters; others are words as well ("a punto de")."""
 _EMAIL = re.compile(
-    r"[a-z0-9._%+'-]{1,64}\s?@\s?[a-z0-9-]{1,63}(?:\s?\.\s?[a-z0-9-]{2,63}){1,4}"
-    rf"|\b[a-z0-9._-]{{1,64}}\s?(?:\(at\)|\[at\]|\{{at\}}|\bat\b|\barroba\b)\s?[a-z0-9-]{{1,63}}{_DOT}(?:com|org|net|edu|es|uk)\b"
+    r"(?<![a-z0-9._%+'-])[a-z0-9._%+'-]{1,64}\s?@\s?[a-z0-9-]{1,63}(?:(?:\.[a-z0-9-]{2,63}){1,4}|\s?\.\s?(?:com|org|net)\b)"
+    rf"|(?<![a-z0-9._-])[a-z0-9._-]{{1,64}}\s?(?:\(at\)|\[at\]|\{{at\}}|\bat\b|\barroba\b)\s?[a-z0-9-]{{1,63}}{_DOT}(?:com|org|net|edu|es|uk)\b"
 )
 _HANDLE = re.compile(r"(?<![a-z0-9._])@[a-z0-9_][a-z0-9_.]{2,30}")
 
@@ -68,11 +74,16 @@ _STREET = re.compile(
     r"|\b(?:Calle|Avenida|Avda\.|Plaza|Paseo)\s(?:(?:de|del|la|las|los)\s){0,2}[A-ZÁÉÍÓÚ][\wáéíóúñ]{1,20},?\s(?:n[.º°]\s?)?\d{1,4}\b"
     r"|\b[A-Z]{1,2}\d[A-Z\d]?\s\d[A-Z]{2}\b|\b[A-Z][a-z]{1,20},\s[A-Z]{2}\s\d{5}\b"
 )
-_NO_STREET = re.compile(r"\d+\s(?:minutes?|hours?|miles?|blocks?|steps|days?|weeks?|years?|months?|more|long|other|different)\b")
-_BORN = re.compile(r"\b(?:born on|born|date of birth|birthday|dob|nacio el|nacid[oa] el)\b[^\d\n]{0,20}\d{1,4}[^\n]{0,3}[./-]\d{1,2}[./-]\d{2,4}")
+_NO_STREET = re.compile(
+    r"\d+\s(?:minutes?|hours?|miles?|blocks?|steps|days?|weeks?|years?|months?|more|long|other|different)\b"
+)
+_BORN = re.compile(
+    r"\b(?:born on|born|date of birth|birthday|dob|nacio el|nacid[oa] el)\b[^\d\n]{0,20}"
+    r"\d{1,4}[^\n]{0,3}[./-]\d{1,2}[./-]\d{2,4}"
+)
 _HELD = re.compile(
-    r"\b(?:case|policy|patient|client|member|account|insurance|passport|social security|record|file|card|license|licence|"
-    r"student|badge)\s(?:number|no|id|code)\b[^\d\n]{0,12}(\d[\d -]{3,20})|\b([a-z]{1,3}-?\d{6,9})\b"
+    r"\b(?:case|policy|patient|client|member|account|insurance|passport|social security|record|file|card|license|"
+    r"licence|student|badge)\s(?:number|no|id|code)\b[^\d\n]{0,12}(\d[\d -]{3,20})|\b([a-z]{1,3}-?\d{6,9})\b"
 )
 _ABOUT_A_PERSON = re.compile(
     r"\b(?:his|her|their|client|patient|neighbou?r|named|whose|called)\b[^.\n]{0,60}(?:number|phone|mobile|cell|e-?mail|address)"
@@ -126,8 +137,13 @@ class Reach:
             for match in (*_DOMAIN.finditer(text), *_SPACED_DOMAIN.finditer(text)):
                 host = _DOTS.sub(".", match[0]).replace(" ", "")
                 labels = host.split(".")
-                has_path = text[match.end() : match.end() + 1] == "/" and text[match.end() + 1 : match.end() + 2].isalnum()
-                is_host = labels[-1] in _TLD or (has_path and labels[-1].isalpha() and len(labels[-1]) > 1)
+                has_path = (
+                    text[match.end() : match.end() + 1] == "/" and text[match.end() + 1 : match.end() + 2].isalnum()
+                )
+                is_spelled = "." not in match[0]
+                is_host = labels[-1] in (_SPELLED if is_spelled else _TLD) or (
+                    has_path and labels[-1].isalpha() and len(labels[-1]) > 1
+                )
                 if is_host and not all(len(x) == 1 for x in labels) and not self._is_site(host):
                     yield "contact", *match.span()
 
@@ -228,7 +244,7 @@ def _is_plain(run: str, groups: list[str], digits: str, called: bool) -> bool:
 
 
 def _in_figures(text: str) -> tuple[str, list[int]]:
-    """The text with number words in figures; for each character its place in ``text``, and one place more for the end."""
+    """The text with number words in figures; each character's place in ``text``, and one place more for the end."""
     out: list[str] = []
     where: list[int] = []
     last = 0
@@ -263,7 +279,11 @@ def _figures(text: str, words: list[re.Match[str]], at: int) -> tuple[str, int]:
     word = words[at][0]
     following = words[at + 1][0] if at + 1 < len(words) and _is_next(text, words[at], words[at + 1]) else ""
     if word in _TENS:
-        return (_TENS[word] + _SINGLE[following], 2) if following in _SINGLE and following != "oh" else (_TENS[word] + "0", 1)
+        return (
+            (_TENS[word] + _SINGLE[following], 2)
+            if following in _SINGLE and following != "oh"
+            else (_TENS[word] + "0", 1)
+        )
     if word in ("double", "triple"):
         return (_SINGLE[following] * (2 if word == "double" else 3), 2) if following in _SINGLE else (word, 1)
     if word in _SINGLE and following == "hundred":

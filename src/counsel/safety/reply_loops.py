@@ -17,14 +17,15 @@ _TOKENS = re.compile(
     r"<\s?[|｜][^|｜<>\n]{0,40}[|｜]?\s?>|[|｜](?:im_start|im_end|eot_id|endoftext|end_of_text)[|｜]?"
     rf"|<{{1,2}}\s?/?\s?(?:{_NAMES})\s?>{{1,2}}"
     r"|\[\s?/?\s?(?:inst|available_tools|tool_calls|tool_results|system_prompt|img|pad|unk|cls|sep|mask)\s?\]"
-    r"|\[(?:your |my |the )?(?:first |full |last )?(?:name|phone|address|e-?mail|url|number|helpline|birth date|redacted|"
-    r"company|insert [^\]\n]{1,30}|therapist'?s? name|client'?s? name|city|date)\]"
+    r"|\[(?:your |my |the )?(?:first |full |last )?(?:name|phone|address|e-?mail|url|number|helpline|birth date|"
+    r"redacted|company|insert [^\]\n]{1,30}|therapist'?s? name|client'?s? name|city|date)\]"
     r"|#{2,4}\s?(?:instruction|response|input|human|assistant|user|system)s?\s?:?|\{\{[^{}\n]{0,60}\}\}|\{%[^{}\n]{0,60}%\}"
     r"|<0x[0-9a-f]{2}>|▁▁|\ufffd{2,}"
 )
 _LABEL = re.compile(
     r"(?:^|\n)[\s*_#>\"]{0,6}(?:user|assistant|human|system|ai|bot|chatbot|counsel|counselor|counsellor|therapist|client|"
-    r"patient|usuario|asistente|paciente|terapeuta|question|answer|q|a|response|end of conversation)[\s*_]{0,4}(?:\d{1,2}[\s*_]{0,3})?[:：]"
+    r"patient|usuario|asistente|paciente|terapeuta|question|answer|q|a|response|end of conversation)"
+    r"[\s*_]{0,4}(?:\d{1,2}[\s*_]{0,3})?[:：]"
 )
 
 

@@ -18,6 +18,8 @@ TABLE = Path(__file__).with_name("replies.toml")
 LANGUAGES = ("en", "es")
 QUOTED = "quoted"
 """The guard that pardons what stands between quotation marks."""
+ASKED = "asked"
+"""The guard that pardons what stands in a question."""
 _KEYS = frozenset("id kind phrases together unless guards when echoed action".split())
 _ACTIONS = ("pass", "support", "protocol", "refuse")
 
@@ -92,6 +94,7 @@ def read_table(path: Path = TABLE) -> Table:
         endings = {a: {lang: tuple(body["endings"][a][lang]) for lang in LANGUAGES} for a in _ACTIONS}
         lists = {k: tuple(map(undo_contractions, v)) for k, v in body["lists"].items()}
         concepts = tuple(_concept(row, kinds, body["guards"], path) for row in body["concept"])
+        cancel = tuple(body["cancel"]["phrases"])
     except KeyError as e:
         raise CounselError(f"the table of replies lacks {e}", where=path, fix="see docs/replies.md") from e
     written: list[str] = []
@@ -108,7 +111,7 @@ def read_table(path: Path = TABLE) -> Table:
         add(row.get("unless", ()), "unless", i)
     for name, phrases in body["guards"].items():
         add(phrases, "guard", name)
-    add(body["cancel"]["phrases"], "cancel", "")
+    add(cancel, "cancel", "")
     matcher = Phrases(written, lists)
     return Table(concepts, kinds, endings, matcher, tuple(roles), ReplyReader(frozenset(matcher.vocabulary)))
 
@@ -128,14 +131,16 @@ def _concept(row: Mapping[str, Any], kinds: Mapping[Kind, KindWords], guards: Ma
     wrong = sorted(set(row) - _KEYS)
     if kind not in KINDS:
         wrong.append(f"kind {kind}")
-    wrong += [f"guard {g}" for g in row.get("guards", ()) if g not in guards and g != QUOTED]
+    wrong += [f"guard {g}" for g in row.get("guards", ()) if g not in guards and g not in (QUOTED, ASKED)]
     wrong += [f"category {c}" for c in row.get("when", ()) if c not in CATEGORIES]
     action = row.get("action") or (kinds[kind].action if kind in kinds else "")
     if action not in get_args(Remedy):
         wrong.append(f"action {action}")
     if wrong or bool(row.get("phrases")) == bool(row.get("together")):
         raise CounselError(
-            f"the row {name} is wrong: {', '.join(wrong) or 'it needs phrases or together'}", where=path, fix="see docs/replies.md"
+            f"the row {name} is wrong: {', '.join(wrong) or 'it needs phrases or together'}",
+            where=path,
+            fix="see docs/replies.md",
         )
     return Concept(
         name,

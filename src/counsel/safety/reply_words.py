@@ -22,7 +22,7 @@ _QUOTES = frozenset("\"“”„«»'‘’")
 _TURNS = frozenset("but however though although yet pero aunque".split())
 """Words at which a new clause begins: what was denied before them is not denied after."""
 _APART = re.compile(r"(?:(?<=\s)|^)[^\W\d_](?:[\s.\-_*]{1,3}[^\W\d_](?!\w)){4,}")
-_LONGEST_APART = 120
+_LONGEST_WORD = 20
 
 _ENDINGS = {"m": "am", "re": "are", "ll": "will", "ve": "have", "d": "would"}
 _IS = frozenset("it that he she there here what who where how everything nothing something".split())
@@ -32,8 +32,8 @@ _BARE = {
     "arent": "are not", "wasnt": "was not", "werent": "were not", "wont": "will not", "cant": "can not",
     "cannot": "can not", "couldnt": "could not", "wouldnt": "would not", "shouldnt": "should not", "havent": "have not",
     "hasnt": "has not", "hadnt": "had not", "neednt": "need not", "mustnt": "must not", "aint": "is not",
-    "gonna": "going to", "wanna": "want to", "gotta": "have to", "u": "you", "ur": "your", "ya": "you", "lets": "let us",
-    "counsellor": "counselor", "counsellors": "counselors", "pls": "please",
+    "gonna": "going to", "wanna": "want to", "gotta": "have to", "u": "you", "ur": "your", "ya": "you",
+    "lets": "let us", "counsellor": "counselor", "counsellors": "counselors", "pls": "please",
 }  # fmt: skip
 
 
@@ -62,6 +62,7 @@ class ReplyReader:
     """
 
     def __init__(self, vocabulary: frozenset[str]) -> None:
+        self._vocabulary = vocabulary
         self._reader = Reader(vocabulary)
 
     def read(self, text: str, at: int = 0) -> list[Word]:
@@ -85,9 +86,13 @@ class ReplyReader:
     def _join(self, text: str, start: int, end: int, words: list[Word]) -> None:
         """Letters that stand apart, read as words where the table knows such words."""
         clause = words[-1].clause if words else 0
-        joined = self._reader.read(text[start : min(end, start + _LONGEST_APART)])
-        for word in joined:
-            words.append(Word(word.text, start + word.start, start + word.end, clause=clause))
+        letters = [(c, i) for i, c in enumerate(text[start:end], start) if c.isalpha()]
+        sizes = _sizes("".join(c for c, _ in letters), self._vocabulary) or [1] * len(letters)
+        at = 0
+        for size in sizes:
+            run = letters[at : at + size]
+            words.append(Word("".join(c for c, _ in run), run[0][1], run[-1][1] + 1, clause=clause))
+            at += size
 
     def _cut(self, text: str, start: int, end: int, words: list[Word]) -> None:
         clause = words[-1].clause if words else 0
@@ -112,6 +117,20 @@ class ReplyReader:
     def _mended(self, word: str) -> str:
         read = self._reader.read(word)
         return " ".join(w.text for w in read) or word
+
+
+def _sizes(letters: str, vocabulary: frozenset[str]) -> list[int] | None:
+    """The sizes of the fewest known words that make up ``letters``, or None; single letters are i and a alone."""
+    best: list[list[int] | None] = [[]] + [None] * len(letters)
+    for end in range(1, len(letters) + 1):
+        for start in range(max(0, end - _LONGEST_WORD), end):
+            before, word = best[start], letters[start:end]
+            if before is None or word not in vocabulary or (len(word) == 1 and word not in "ia"):
+                continue
+            known = best[end]
+            if known is None or len(before) + 1 < len(known):
+                best[end] = [*before, end - start]
+    return best[-1]
 
 
 def _without_gone(lowered: str) -> tuple[str, list[int]]:

@@ -6,22 +6,35 @@ only by the person's own plain word that the danger has passed, one step a turn 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from counsel.conversation import Message
 from counsel.safety import rules as table
+from counsel.safety.classifier import CATEGORY_OUTPUTS, Probabilities, classifier
 from counsel.safety.language import Language, language_of
+from counsel.safety.risk import Risk, Sign, Turn
 from counsel.safety.rules import Hit, Rules
 from counsel.safety.spelling import Word
-from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Tier, Time, Verdict
+from counsel.safety.verdict import Category, Evidence, Level, Verdict
+from counsel.safety.windows import Window, windows
+
+Classify = Callable[[Sequence[str]], list[Probabilities]]
 
 LONGEST = 200_000
-"""Characters of one message that are read: its beginning and its end, half each. No person types more."""
-JOINED_TURNS = 3
-"""Earlier messages of the person that a phrase may begin in."""
-JOINED_WORDS = 40
-HINTS_FOR_LOW = 2
+"""Characters of one message that are read, half from its beginning and half from its end. No person types more."""
+JOINED_WORDS = 60
+"""Words of the person's earlier messages that a phrase may begin in."""
+CONTEXT_WORDS = 24
+"""Those that the classifier reads before a new message."""
+MOST_WINDOWS = 96
+"""Windows of one message that the classifier reads: the first third and the last two thirds of so many."""
+THRESHOLDS = (0.5, 0.5, 0.5, 0.5)
+"""Calibrated probabilities from which a window is at least low, moderate, high, imminent."""
+STRICT = 0.9
+"""The first threshold where the rules found a sign and excused it: a denial, an idiom, fiction, the past."""
+NAMED = 0.35
+"""The probability from which the classifier names a category."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +46,11 @@ class Settled:
 
 
 @dataclass
-class _Turn:
-    """What one message says."""
+class _Heard:
+    """The person's words so far, as far as later messages may go on with them."""
 
-    number: int
-    level: Level = Level.none
-    hits: list[tuple[Level, Hit, Evidence]] = field(default_factory=list)
-    excused: list[Hit] = field(default_factory=list)
-    markers: set[str] = field(default_factory=set)
+    words: list[Word] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=dict)
 
 
 class Screen:
@@ -48,10 +58,11 @@ class Screen:
 
     Args:
         rules: the table; the shipped one by default.
+        classify: probabilities for texts; None for the rules alone.
     """
 
-    def __init__(self, rules: Rules | None = None) -> None:
-        self.rules = rules or table.load()
+    def __init__(self, rules: Rules | None = None, classify: Classify | None = lambda texts: classifier()(texts)) -> None:
+        self.rules, self.classify = rules or table.load(), classify
 
     def __call__(self, messages: Sequence[Message], settled: Settled | None = None) -> Verdict:
         """The verdict on a conversation, its last word included.
@@ -60,51 +71,67 @@ class Screen:
             messages: in order; only what the user said is screened.
             settled: a human's word on the level, if there is one.
         """
-        state = _State()
-        heard: list[Word] = []
-        asked: set[str] = set()
+        risk, heard, asked = Risk(), _Heard(), frozenset[str]()
+        language = Language("und", True, False)
+        degraded = self.classify is None
         for number, message in enumerate(messages):
             if message.role == "assistant":
-                asked = self._markers(message.content)
+                asked = self._questions(message.content)
             elif message.role == "user":
-                words = self._words(message.content, number, heard)
-                turn = self._turn(number, heard, words)
-                state.hear(turn, asked)
-                heard = (heard + words)[-JOINED_TURNS * JOINED_WORDS :]
-                asked = set()
+                language = language_of(message.content)
+                text, whole = _within_bounds(message.content)
+                turn, read = self._turn(number, text, heard, language)
+                degraded |= not (whole and read)
+                risk.hear(turn, asked)
+                asked = frozenset()
             if settled and settled.turn == number:
-                state.level = settled.level
-        last = next((m.content for m in reversed(messages) if m.role == "user"), "")
-        return state.verdict(language_of(last))
+                risk.level = settled.level
+        return risk.verdict(language, degraded)
 
-    def _markers(self, text: str) -> set[str]:
+    def _questions(self, text: str) -> frozenset[str]:
+        """What an assistant's message asks about."""
         words = self.rules.reader.read(text[:5000])
-        return {h.concept.id for h in self.rules.hits(words) if h.concept.marker}
+        return frozenset(h.concept.id for h in self.rules.hits(words) if h.concept.marker)
 
-    def _words(self, text: str, number: int, heard: Sequence[Word]) -> list[Word]:
-        """The words of a message, its first sentence going on with the last one unless that was ended."""
-        if len(text) > LONGEST:
-            half = LONGEST // 2
-            text = text[:half] + " " * (len(text) - LONGEST) + text[-half:]
-        at = heard[-1] if heard else None
-        return self.rules.reader.read(text, number, at.sentence if at else 0, at.clause + 1 if at else 0)
-
-    def _turn(self, number: int, heard: Sequence[Word], words: Sequence[Word]) -> _Turn:
-        turn = _Turn(number)
-        tail = [w for w in heard[-JOINED_TURNS * JOINED_WORDS :]]
+    def _turn(self, number: int, text: str, heard: _Heard, language: Language) -> tuple[Turn, bool]:
+        """What one message says, and whether the classifier could read it."""
+        last = heard.words[-1] if heard.words else None
+        words = self.rules.reader.read(text, number, last.sentence if last else 0, last.clause + 1 if last else 0)
+        tail = heard.words[-JOINED_WORDS:]
         stream = [*tail, *words]
+        heard.texts[number] = text
+        turn = Turn(number)
         for hit in self.rules.hits(stream, len(tail)):
-            concept = hit.concept
-            if concept.marker:
-                if hit.start >= len(tail):
-                    turn.markers.add(concept.id)
-                    if concept.category != "suicide":
-                        turn.hits.append((concept.level, hit, _evidence(hit, stream)))
-            elif hit.excuse:
-                turn.excused.append(hit)
-            else:
-                turn.hits.append((concept.level, hit, _evidence(hit, stream)))
-        return turn
+            if not (hit.concept.marker and hit.start < len(tail)):
+                turn.add(hit, _evidence(hit, stream))
+        read = True
+        if self.classify is not None and words and language.tag in ("en", "und"):
+            skipped = max(0, len(tail) - CONTEXT_WORDS)
+            read = self._classify(turn, stream[skipped:], len(tail) - skipped, heard.texts)
+        heard.words = stream
+        return turn, read
+
+    def _classify(self, turn: Turn, stream: Sequence[Word], begin: int, texts: dict[int, str]) -> bool:
+        """Add the classifier's signs; gives whether it read the whole message."""
+        found = windows(texts, stream, begin)
+        chosen = found if len(found) <= MOST_WINDOWS else [*found[: MOST_WINDOWS // 3], *found[-2 * MOST_WINDOWS // 3 :]]
+        try:
+            judged = self.classify([w.text for w in chosen])  # type: ignore[misc]
+        except Exception:  # whatever fails in there, the rules' word stands and the verdict says that it stands alone
+            return False
+        for window, probabilities in zip(chosen, judged, strict=True):
+            excused = turn.is_excused(stream[window.start].start, stream[window.end - 1].end)
+            level = _level(probabilities, STRICT if excused else THRESHOLDS[0])
+            if level:
+                turn.signs.append(_sign(window, probabilities, level, stream, begin))
+        return len(chosen) == len(found)
+
+
+def _within_bounds(text: str) -> tuple[str, bool]:
+    if len(text) <= LONGEST:
+        return text, True
+    half = LONGEST // 2
+    return text[:half] + "\n" * (len(text) - LONGEST) + text[-half:], False
 
 
 def _evidence(hit: Hit, words: Sequence[Word]) -> Evidence:
@@ -114,88 +141,20 @@ def _evidence(hit: Hit, words: Sequence[Word]) -> Evidence:
     return Evidence(last.turn, first.start, last.end, hit.concept.id)
 
 
-@dataclass
-class _State:
-    """What is known so far in a conversation."""
+def _level(probabilities: Probabilities, lowest: float) -> Level:
+    """The highest level that this one and all below it reach."""
+    level = Level.none
+    for step, p, threshold in zip((1, 2, 3, 4), probabilities.levels, (lowest, *THRESHOLDS[1:]), strict=True):
+        if p < threshold:
+            break
+        level = Level(step)
+    return level
 
-    level: Level = Level.none
-    categories: dict[Category, Level] = field(default_factory=dict)
-    evidence: list[Evidence] = field(default_factory=list)
-    hints: dict[str, Evidence] = field(default_factory=dict)
-    raisers: list[tuple[Hit, Evidence]] = field(default_factory=list)
-    subject: Subject = "unclear"
-    time: Time = "unclear"
-    by: Tier = "rules"
-    refuse: bool = False
 
-    def hear(self, turn: _Turn, asked: set[str]) -> None:
-        """Take in one message of the person."""
-        risen = Level.none
-        for level, hit, evidence in turn.hits:
-            concept = hit.concept
-            if concept.hint:
-                self.hints.setdefault(concept.id, evidence)
-            elif concept.raises:
-                self.raisers.append((hit, evidence))
-            else:
-                risen = max(risen, self._note(concept.category, level, evidence, hit.subject, hit.time))
-                self.refuse |= concept.action == "refuse"
-        if len(self.hints) >= HINTS_FOR_LOW:
-            for evidence in self.hints.values():
-                risen = max(risen, self._note("suicide", Level.low, evidence, "self", "present"))
-        risen = max(risen, self._answered(turn, asked), self._raised(turn))
-        for hit in turn.excused:
-            if self.level is Level.none and risen is Level.none and self.time == "unclear":
-                self.time = {"past": "past", "fiction": "hypothetical", "idiom": "unclear"}.get(hit.excuse, "unclear")  # type: ignore[assignment]
-        if "safer_now" in turn.markers and risen <= Level.low and self.level > Level.low:
-            self.level = Level(self.level - 1)
-        else:
-            self.level = max(self.level, risen)
-
-    def _note(self, category: Category, level: Level, evidence: Evidence, subject: Subject, time: Time) -> Level:
-        top = max(self.categories.values(), default=Level.none)
-        if level >= top and level > Level.none and (self.subject != "self" or level > top or subject == "self"):
-            self.subject, self.time = subject, time
-        self.categories[category] = max(level, self.categories.get(category, Level.none))
-        if evidence not in self.evidence:
-            self.evidence.append(evidence)
-        return level
-
-    def _answered(self, turn: _Turn, asked: set[str]) -> Level:
-        """A yes to the question that the assistant has just asked."""
-        if "answers_yes" not in turn.markers or "asked_about_suicide" not in asked | ({"asked_about_suicide"} if self.level >= Level.moderate else set()):
-            return Level.none
-        level = Level.high if "asked_about_plan" in asked and self.level >= Level.moderate else Level.moderate
-        if "asked_about_suicide" not in asked and "asked_about_plan" not in asked:
-            return Level.none
-        return self._note("suicide", level, Evidence(turn.number, 0, 0, "answers_yes"), "self", "present")
-
-    def _raised(self, turn: _Turn) -> Level:
-        """Means and times count beside another sign of the same category."""
-        risen = Level.none
-        signs = {h.concept.category: h for _, h, _ in turn.hits if not (h.concept.hint or h.concept.raises or h.concept.marker)}
-        for hit, evidence in self.raisers:
-            concept = hit.concept
-            known = self.categories.get(concept.category, Level.none)
-            beside = known >= Level.moderate or (known >= Level.low and concept.category in signs)
-            if concept.same_sentence:
-                beside = beside and evidence.turn == turn.number and concept.category in signs
-            if beside:
-                risen = max(risen, self._note(concept.category, concept.raises, evidence, "self", "present"))
-        return risen
-
-    def verdict(self, language: Language) -> Verdict:
-        """What it comes to."""
-        categories = sorted(self.categories, key=lambda c: -self.categories[c])
-        unread = not language.read and language.sure
-        action: Action = "pass"
-        if self.refuse:
-            action = "refuse"
-        elif self.level >= Level.moderate:
-            action = "protocol"
-        elif self.level or unread:
-            action = "support"
-        return Verdict(
-            self.level, tuple(categories), self.subject, self.time, language.tag, action,
-            tuple(sorted(self.evidence, key=lambda e: (e.turn, e.start))), self.by, unread,
-        )  # fmt: skip
+def _sign(window: Window, p: Probabilities, level: Level, stream: Sequence[Word], begin: int) -> Sign:
+    first, last = stream[max(window.start, begin)], stream[window.end - 1]
+    named: list[Category] = [c for c, q in zip(CATEGORY_OUTPUTS, p.categories, strict=True) if q >= NAMED]
+    likeliest = CATEGORY_OUTPUTS[max(range(len(CATEGORY_OUTPUTS)), key=lambda i: p.categories[i])]
+    named.sort(key=lambda c: -p.categories[CATEGORY_OUTPUTS.index(c)])
+    evidence = Evidence(last.turn, first.start, last.end, "classifier")
+    return Sign(level, tuple(named or [likeliest]), evidence, "other" if p.other >= 0.5 else "self", "present")

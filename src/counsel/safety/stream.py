@@ -56,7 +56,7 @@ class ReplyScreen:
         return self._take(self._splitter.feed(chunk)) if self.state == "open" else ""
 
     def close(self) -> str:
-        """What remains, now that the model has finished. Where it returns with ``regenerate``, ``resume`` opens it again."""
+        """What remains, now that the model has finished; ``resume`` opens it again once it is ``regenerate``."""
         if self._closed:
             return ""
         self._closed = True

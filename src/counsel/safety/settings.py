@@ -1,0 +1,29 @@
+"""The settings of ``counsel screen``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenSettings:
+    """What is screened, and how."""
+
+    plain: bool = False
+    """Read a message a line instead of a JSON conversation a line."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """At a line that cannot be read: stop, or name it and go on."""
+    rules_only: bool = False
+    """Leave the classifier out; verdicts then say `degraded`."""
+    evaluate: tuple[Path, ...] = ()
+    """Measure the screen on files of labelled conversations instead."""
+    helplines: str | None = None
+    """Show the helplines of a country (US, GB, ES, …) instead."""
+    topic: str | None = None
+    """With --helplines: put the lines for this topic first, such as abuse."""
+
+    def __post_init__(self) -> None:
+        if self.topic is not None and self.helplines is None:
+            raise ValueError("--topic needs --helplines COUNTRY")
