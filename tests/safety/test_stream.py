@@ -58,7 +58,7 @@ def test_a_stream_finds_what_the_whole_text_has(text: str) -> None:
         assert screen.released == text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(TEXTS)
 def test_sentences_joined_are_the_text_and_little_is_held(text: str) -> None:
     splitter = Splitter()

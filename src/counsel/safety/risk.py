@@ -22,6 +22,7 @@ class Sign:
     evidence: Evidence
     subject: Subject
     time: Time
+    soft: bool = False
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Turn:
     def add(self, hit: Hit, evidence: Evidence) -> None:
         """Sort a hit of the rules in."""
         concept = hit.concept
-        sign = Sign(concept.level, (concept.category,), evidence, hit.subject, hit.time)
+        sign = Sign(concept.level, (concept.category,), evidence, hit.subject, hit.time, concept.soft)
         if concept.marker:
             self.markers.add(concept.id)
             if concept.category == "minor":
@@ -54,11 +55,18 @@ class Turn:
             self.signs.append(sign)
             self.refuse |= concept.action == "refuse"
 
+    def _stands(self, evidence: Evidence, start: int, end: int) -> bool:
+        return evidence.turn == self.number and evidence.start < end and start < evidence.end
+
+    def drop_soft(self, start: int, end: int) -> None:
+        """Forget the soft signs between these characters, which the classifier finds plainly safe."""
+        self.signs = [s for s in self.signs if not (s.soft and self._stands(s.evidence, start, end))]
+
     def is_excused(self, start: int, end: int) -> bool:
         """Whether the rules excused a sign between these characters and found no live one there."""
 
         def there(evidence: Evidence) -> bool:
-            return evidence.turn == self.number and evidence.start < end and start < evidence.end
+            return self._stands(evidence, start, end)
 
         live = any(s.level and there(s.evidence) for s in self.signs if s.evidence.signal != "classifier")
         return not live and any(there(evidence) for _, evidence in self.excused)

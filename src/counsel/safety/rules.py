@@ -23,6 +23,8 @@ LANGUAGES = ("en", "es", "fr", "de", "pt", "hi")
 BEFORE = 6
 """Words before a phrase, in its clause, in which a negation counts."""
 
+_JOINERS = frozenset("and but because so then though yet cause since y pero porque et mais car und aber weil e mas aur lekin".split())
+
 Excuse = Literal["", "idiom", "negated", "fiction", "past", "hypothetical", "addressed"]
 
 
@@ -44,6 +46,8 @@ class Concept:
     """Whether that other sign must stand in the same sentence."""
     hint: bool = False
     """Nothing alone; two different hints in a conversation are low."""
+    soft: bool = False
+    """Stands only where the classifier does not find its sentences plainly safe; always where there is no classifier."""
     marker: bool = False
     """Says something about the conversation and is no sign of risk."""
     scope: bool = True
@@ -146,7 +150,7 @@ class _Scope:
             excuse = "idiom"
         elif self._negated(language, start, end):
             excuse = "negated"
-        elif self._fiction(language, start):
+        elif self._fiction(language, start, end):
             excuse, time = "fiction", "hypothetical"
         elif self._past(language, start):
             excuse, time = "past", "past"
@@ -171,24 +175,34 @@ class _Scope:
         for cue in self._kind(language, "negation"):
             if not start - BEFORE <= cue.start < start or words[cue.start].clause != here.clause:
                 continue
-            if words[cue.start].sentence == here.sentence and not any(a <= cue.start < b for a, b in excused):
+            if words[cue.start].sentence != here.sentence or any(a <= cue.start < b for a, b in excused):
+                continue
+            if not self._goes_on(language, cue.end, start):
                 return True
-        if any(c.start < end and start < c.end + 1 and words[c.start].sentence == here.sentence and c.start <= start
-               for c in self._kind(language, "denial")):  # fmt: skip
+        denied = (c for c in self._kind(language, "denial") if words[c.start].sentence == here.sentence)
+        if any(c.start <= start <= c.end for c in denied):
             return True
         behind = [c for c in self._kind(language, "negated_after") if end <= c.start <= end + 3]
         return any(words[c.start].sentence in (here.sentence, here.sentence + 1) for c in behind)
 
-    def _fiction(self, language: str, start: int) -> bool:
-        """A cue in this sentence or the one before; one's own first person in another clause does not undo it."""
+    def _goes_on(self, language: str, start: int, end: int) -> bool:
+        """Whether a new statement begins in between: "they don't call and I …"."""
+        speakers = {c.start for c in self._kind(language, "self")}
+        return any(self.words[i].text in _JOINERS and i + 1 in speakers for i in range(start, end))
+
+    def _fiction(self, language: str, start: int, end: int) -> bool:
+        """A cue in the sentence; or in one beside it where the phrase is quoted."""
         here = self.words[start]
-        return any(
-            self.words[c.start].turn == here.turn and 0 <= here.sentence - self.words[c.start].sentence <= 1
-            or self.words[c.start].sentence - here.sentence == 1
-            and self.words[c.start].turn == here.turn
-            and here.quoted
-            for c in self._kind(language, "fiction")
-        )
+
+        def stands(kind: str) -> bool:
+            return any(
+                self.words[c.start].turn == here.turn
+                and abs(self.words[c.start].sentence - here.sentence) <= here.quoted
+                for c in self._kind(language, kind)
+            )
+
+        own = any(start <= c.start < end for c in self._kind(language, "self"))
+        return stands("fiction") or (not own and stands("topic"))
 
     def _past(self, language: str, start: int) -> bool:
         here = self.words[start]

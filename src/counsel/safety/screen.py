@@ -33,6 +33,8 @@ THRESHOLDS = (0.5, 0.5, 0.5, 0.5)
 """Calibrated probabilities from which a window is at least low, moderate, high, imminent."""
 STRICT = 0.9
 """The first threshold where the rules found a sign and excused it: a denial, an idiom, fiction, the past."""
+SAFE = 0.1
+"""A probability below which a soft sign of the rules does not stand."""
 NAMED = 0.35
 """The probability from which the classifier names a category."""
 
@@ -120,7 +122,10 @@ class Screen:
         except Exception:  # whatever fails in there, the rules' word stands and the verdict says that it stands alone
             return False
         for window, probabilities in zip(chosen, judged, strict=True):
-            excused = turn.is_excused(stream[window.start].start, stream[window.end - 1].end)
+            start, end = _span(window, stream, turn.number)
+            if probabilities.levels[0] < SAFE:
+                turn.drop_soft(start, end)
+            excused = turn.is_excused(start, end)
             level = _level(probabilities, STRICT if excused else THRESHOLDS[0])
             if level:
                 turn.signs.append(_sign(window, probabilities, level, stream, begin))
@@ -149,6 +154,12 @@ def _level(probabilities: Probabilities, lowest: float) -> Level:
             break
         level = Level(step)
     return level
+
+
+def _span(window: Window, stream: Sequence[Word], turn: int) -> tuple[int, int]:
+    """The characters of a window that lie in a message."""
+    inside = [w for w in stream[window.start : window.end] if w.turn == turn]
+    return inside[0].start, inside[-1].end
 
 
 def _sign(window: Window, p: Probabilities, level: Level, stream: Sequence[Word], begin: int) -> Sign:
