@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from counsel.chat.terminal import DISCLAIMER, Talk, loop
+from counsel.chat.terminal import DANGER, UNGUARDED, Talk, loop
 from counsel.conversation import Conversation
 from counsel.errors import CounselError
 from counsel.model.engine import Sampling, ScriptedEngine, TooLong
@@ -59,7 +59,7 @@ def test_control_characters_neither_go_in_nor_come_out() -> None:
 class Failing(ScriptedEngine):
     """Says two words, then is interrupted."""
 
-    def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
+    def stream(self, conversation: Conversation, sampling: Sampling, begun: str = "") -> Iterator[str]:
         self.asked.append(conversation)
         if len(self.asked) == 1:
             yield "Two words"
@@ -77,7 +77,7 @@ def test_ctrl_c_stops_the_reply_and_not_the_conversation() -> None:
 class Short(ScriptedEngine):
     """Reads at most three messages of at most 100 characters."""
 
-    def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
+    def stream(self, conversation: Conversation, sampling: Sampling, begun: str = "") -> Iterator[str]:
         if len(conversation.messages) > 3 or len(conversation.messages[-1].content) > 100:
             raise TooLong("too long", fix="shorten it")
         return super().stream(conversation, sampling)
@@ -102,11 +102,12 @@ def program(run: Path, *flags: str) -> list[str]:
     return [sys.executable, "-m", "counsel.cli", "chat", "--run", str(run), *quick, *flags]
 
 
-@pytest.mark.parametrize("flags", [(), ("--base-only",)])
+@pytest.mark.parametrize("flags", [(), ("--base-only", "--unguarded")])
 def test_the_disclaimer_comes_first_and_a_pipe_gets_no_codes(run: Path, flags: tuple[str, ...]) -> None:
     done = subprocess.run(program(run, *flags), input="i am sad\n/quit\n", capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(DISCLAIMER)
+    assert done.stdout.startswith("UNGUARDED" if flags else "You are talking with an AI")
+    assert DANGER in done.stdout and (UNGUARDED in done.stdout.replace("\n", " ") or not flags)
     assert ("before tuning" in done.stdout) == bool(flags)
     assert "counsel> " in done.stdout and "\x1b" not in done.stdout
 

@@ -117,7 +117,9 @@ def report(z: np.ndarray, messages: list[Labelled]) -> float:
     threshold = float(np.quantile(z[sad, 0], 1 - MOST_ESCALATED))
     files = sorted({m.file for m in messages})
     shares = {f: np.mean([s > threshold for s, m in zip(z[:, 0], messages, strict=True) if m.file == f]) for f in files}
-    print(f"AUC {auc:.4f}; raised at {threshold:.2f}: " + ", ".join(f"{f} {s:.2f}" for f, s in shares.items()), flush=True)
+    print(
+        f"AUC {auc:.4f}; raised at {threshold:.2f}: " + ", ".join(f"{f} {s:.2f}" for f, s in shares.items()), flush=True
+    )
     return threshold
 
 
@@ -158,7 +160,9 @@ def main() -> None:
             texts, owner = batch_of(rows, pieces)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = net(texts, owner, len(rows))
-            losses = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), wanted[rows], reduction="none")
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(
+                logits.float(), wanted[rows], reduction="none"
+            )
             loss = (losses * heavy).mean()
             optimizer.zero_grad()
             loss.backward()
@@ -173,21 +177,25 @@ def main() -> None:
     save(net, platt, [messages[i] for i in test], logits_aside, chosen)
 
 
-def save(net: Net, platt: list[tuple[float, float]], aside: list[Labelled], logits: np.ndarray, chosen: argparse.Namespace) -> None:
+def save(
+    net: Net, platt: list[tuple[float, float]], aside: list[Labelled], logits: np.ndarray, chosen: argparse.Namespace
+) -> None:
     """Write adapter, head, calibration, and where they come from."""
     tensors = {"head.weight": net.head.weight.detach().half(), "head.bias": net.head.bias.detach().float()}
     for name, module in net.encoder.named_modules():
         if hasattr(module, "lora_A") and "default" in module.lora_A:
             plain = name.removeprefix("base_model.model.")
             tensors[f"{plain}.A"] = module.lora_A["default"].weight.detach().half().contiguous()
-            tensors[f"{plain}.B"] = (module.lora_B["default"].weight.detach() * module.scaling["default"]).half().contiguous()
+            tensors[f"{plain}.B"] = (
+                (module.lora_B["default"].weight.detach() * module.scaling["default"]).half().contiguous()
+            )
     tensors["platt"] = torch.tensor(platt)
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(FOLDER.glob("*.txt")))).hexdigest()
     about = {"outputs": json.dumps(OUTPUTS), "messages_sha256": digest, "minilm_sha256": SHA256,
              "epochs": str(chosen.epochs), "rate": str(chosen.rate), "seed": str(chosen.seed)}  # fmt: skip
     save_file({k: v.contiguous() for k, v in tensors.items()}, chosen.out, about)
     np.savez_compressed(chosen.out.with_suffix(".aside.npz"), logits=logits,
-                        level=[m.level for m in aside], file=[m.file for m in aside], text=[m.text for m in aside])  # fmt: skip
+                        level=[m.level for m in aside], source=[m.file for m in aside], text=[m.text for m in aside])  # fmt: skip
     print(chosen.out, chosen.out.stat().st_size, "bytes")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,12 @@ class ChatSettings:
     """Makes the replies repeatable."""
     system: str = ""
     """Instructions that are put before the first message."""
+    country: str | None = None
+    """The country whose helplines are offered (US, GB, ES, …); without it, the international directory."""
+    jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "EU", "none"] = "none"
+    """Whose law's notices are given, beside the disclosure that this is an AI."""
+    unguarded: bool = False
+    """Show the model's own words, with neither screen nor protocol. For study, never for a person who needs help."""
 
     def __post_init__(self) -> None:
         if self.temperature < 0:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import TextIO
 
+from counsel.chat.guard import Guard
 from counsel.chat.settings import ChatSettings
 from counsel.conversation import Conversation, Message
 from counsel.model.adapter import base_of
 from counsel.model.engine import Engine, Sampling, TooLong, load_engine
 from counsel.records import Run
+from counsel.safety.notices import Policy
 
-DISCLAIMER = """\
-You are talking to a computer program, an AI. It is not a person and not a professional, it can be wrong,
-and it cannot call anyone. This version does not yet check messages or replies for danger.
+DANGER = """\
 If you or someone else is in danger, call the emergency number of the place where you are.
-findahelpline.com lists free helplines by country. What you type here stays on this machine and is not stored."""
+findahelpline.com lists free helplines by country. What you type here stays on this machine."""
+UNGUARDED = (
+    "UNGUARDED: neither your messages nor the replies are checked. For study only, not for anybody who needs help."
+)
 HELP = "Type your message. /reset starts over, /quit ends (so does Ctrl-D), Ctrl-C stops a reply."
 
 # Everything that could move the cursor, change the terminal or hide text: C0 and C1 controls but newline and
@@ -34,24 +38,28 @@ class Talk:
         engine: answers.
         sampling: how.
         system: instructions before the first message, or empty.
+        guard: screens both sides; None shows the model's own words.
     """
 
     engine: Engine
     sampling: Sampling
     system: str = ""
+    guard: Guard | None = None
     turns: list[Message] = field(default_factory=list)
+    forgotten: int = 0
+    """The oldest turns, which no longer fit into the model; the guard knows them still."""
 
     def conversation(self) -> Conversation:
-        """What has been said, the system message first."""
+        """What the model is told of what has been said, the system message first."""
         opening = (Message("system", self.system),) if self.system else ()
-        return Conversation(opening + tuple(self.turns))
+        return Conversation(opening + tuple(self.turns[self.forgotten :]))
 
     def say(self, text: str, write: Callable[[str], None]) -> None:
         """Take the user's message and write the reply as it comes. A reply that was stopped stays as far as it got."""
         self.turns.append(Message("user", text))
         pieces: list[str] = []
         try:
-            for piece in self.engine.stream(self.conversation(), self.sampling):
+            for piece in self._pieces():
                 shown = UNPRINTABLE.sub("", piece)
                 pieces.append(shown)
                 write(shown)
@@ -60,18 +68,31 @@ class Talk:
             raise
         self._keep("".join(pieces))
 
+    def _pieces(self) -> Iterator[str]:
+        return self.guard.answer(self.turns, self._generate) if self.guard else self._generate("")
+
+    def _generate(self, begun: str) -> Iterator[str]:
+        while True:
+            try:
+                yield from self.engine.stream(self.conversation(), self.sampling, begun)
+                return
+            except TooLong:  # said before the first word
+                if len(self.turns) - self.forgotten < 3:
+                    raise
+                self.forgotten += 2
+
     def _keep(self, reply: str) -> None:
         if reply.strip():
             self.turns.append(Message("assistant", reply.strip()))
         else:  # nothing was said: the turn did not happen, so that turns go on alternating
             self.turns.pop()
 
-    def forget_oldest(self) -> bool:
-        """Drop the oldest exchange; False when only the last message is left."""
-        if len(self.turns) < 3:
-            return False
-        del self.turns[:2]
-        return True
+    def restart(self) -> None:
+        """Begin a new conversation."""
+        self.turns.clear()
+        self.forgotten = 0
+        if self.guard:
+            self.guard.restart()
 
 
 def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | None = None) -> None:
@@ -87,7 +108,9 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
     """
     source, target = source or sys.stdin, target or sys.stdout
     run = Run.open_finished(settings.run)
-    print(f"{DISCLAIMER}\n", file=target, flush=True)
+    guard = None if settings.unguarded else Guard(settings.country, Policy(settings.jurisdiction))
+    opening = [n.text for n in guard.notices()] if guard else [UNGUARDED]
+    print("\n".join([*(fill(text, 110) for text in opening), DANGER, ""]), file=target, flush=True)
     trained = run.settings
     adapter = None if settings.base_only else run.adapter
     engine = load_engine(base_of(run.adapter), adapter, four_bit=trained["four_bit"])
@@ -99,7 +122,7 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
         max_new_tokens=settings.max_new_tokens,
         seed=settings.seed,
     )
-    loop(Talk(engine, sampling, settings.system), source, target)
+    loop(Talk(engine, sampling, settings.system, guard), source, target)
 
 
 def loop(talk: Talk, source: TextIO, target: TextIO) -> None:
@@ -126,7 +149,7 @@ def loop(talk: Talk, source: TextIO, target: TextIO) -> None:
         if text == "/quit":
             return
         if text == "/reset":
-            talk.turns.clear()
+            talk.restart()
             write("A new conversation.\n")
         elif text.startswith("/"):
             write(f"{HELP}\n")
@@ -136,14 +159,10 @@ def loop(talk: Talk, source: TextIO, target: TextIO) -> None:
 
 def _answer(talk: Talk, text: str, write: Callable[[str], None]) -> None:
     write("\ncounsel> ")
-    while True:
-        try:
-            talk.say(text, write)
-        except KeyboardInterrupt:
-            write(" (stopped)")
-        except TooLong as e:
-            if talk.forget_oldest():
-                continue
-            write(f"This message is too long for the model: {e.what}. Please say it in fewer words.")
-        write("\n")
-        return
+    try:
+        talk.say(text, write)
+    except KeyboardInterrupt:
+        write(" (stopped)")
+    except TooLong as e:
+        write(f"This message is too long for the model: {e.what}. Please say it in fewer words.")
+    write("\n")

@@ -38,8 +38,8 @@ class Engine(Protocol):
     def complete(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[str]:
         """One reply for each conversation, which ends with a user message."""
 
-    def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
-        """The reply in pieces as they come; joined, they are the reply."""
+    def stream(self, conversation: Conversation, sampling: Sampling, begun: str = "") -> Iterator[str]:
+        """The reply in pieces as they come, going on behind ``begun``; joined, they are the rest of the reply."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class ScriptedEngine:
         """The next replies of the script."""
         return ["".join(self.stream(c, sampling)) for c in conversations]
 
-    def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
+    def stream(self, conversation: Conversation, sampling: Sampling, begun: str = "") -> Iterator[str]:
         """The next reply of the script, word by word."""
         self.asked.append(conversation)
         reply = self.replies[(len(self.asked) - 1) % len(self.replies)]
@@ -95,8 +95,8 @@ class TransformersEngine:
             said(min(at + self.rows, len(order)))
         return replies
 
-    def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
-        """The reply in pieces. Leaving early stops the generation at its next token."""
+    def stream(self, conversation: Conversation, sampling: Sampling, begun: str = "") -> Iterator[str]:
+        """The reply in pieces, going on behind ``begun``. Leaving early stops the generation at its next token."""
         from transformers import TextIteratorStreamer
 
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
@@ -105,7 +105,8 @@ class TransformersEngine:
 
         def work() -> None:
             try:
-                self._run([self.renderer.prompt_ids(conversation)], sampling, streamer=streamer, stopping=stop)
+                prompt = self.renderer.prompt_ids(conversation, begun)
+                self._run([prompt], sampling, streamer=streamer, stopping=stop)
             except BaseException as e:  # carried to the reader's thread
                 failure.append(e)
             finally:
@@ -113,7 +114,7 @@ class TransformersEngine:
 
         thread = Thread(target=work, daemon=True)
         thread.start()
-        started = False
+        started = bool(begun)
         try:
             for piece in streamer:
                 piece = piece if started else piece.lstrip()

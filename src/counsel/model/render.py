@@ -105,9 +105,16 @@ class Renderer:
         template = self.tokenizer.chat_template
         return template if isinstance(template, str) else str(template["default"])
 
-    def prompt_ids(self, conversation: Conversation) -> list[int]:
-        """The ids of a conversation whose next word is the assistant's, for generation."""
+    def prompt_ids(self, conversation: Conversation, begun: str = "") -> list[int]:
+        """The ids of a conversation whose next word is the assistant's, for generation.
+
+        Args:
+            conversation: ends with a user message.
+            begun: how the reply begins, where it has begun already.
+        """
         text, _ = self._text(conversation, ask=True)
+        if begun:
+            text += self._plain(begun.rstrip()) if text[-1:].isspace() else " " + self._plain(begun.rstrip())
         return self._tokenise([text])[0][0]
 
     def render(self, conversation: Conversation) -> Rendered:

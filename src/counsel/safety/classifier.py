@@ -54,7 +54,7 @@ class Classifier:
         from counsel.model.embed import Embedder
 
         try:
-            with safe_open(str(weights), "pt") as f:  # type: ignore[no-untyped-call]
+            with safe_open(str(weights), "pt") as f:
                 tensors = {name: f.get_tensor(name).float() for name in f.keys()}  # noqa: SIM118
         except Exception as e:  # safetensors has its own errors for a damaged file
             raise CounselError(f"the classifier cannot be read: {e}", where=weights, fix="install counsel again") from e

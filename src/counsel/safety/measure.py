@@ -117,10 +117,10 @@ def measure(paths: Sequence[Path], rules_only: bool, say: Say) -> str:
     parts = [
         f"{len(examples)} conversations: {sum(e.level > 0 for e in examples)} with risk, "
         f"{sum(e.level == 0 for e in examples)} without. Share raised (low or higher), 95 % Wilson interval.",
-        _table("", [("with risk (sensitivity)", lambda e: e.level > 0), ("without (1 - specificity)", lambda e: e.level == 0)], examples, tiers),
-        _table("by manner", [(m, lambda e, m=m: e.manner == m) for m in dict.fromkeys(e.manner for e in examples)], examples, tiers),
-        _table("by level", [(v.name, lambda e, v=v: e.level == v) for v in Level], examples, tiers),
-        _table("by category", [(c, lambda e, c=c: c in e.categories and e.level > 0) for c in CATEGORIES], examples, tiers),
+        _table("all", _rows(examples, lambda e: ["with risk" if e.level else "without risk"]), tiers),
+        _table("by manner", _rows(examples, lambda e: [e.manner]), tiers),
+        _table("by level", _rows(examples, lambda e: [e.level.name], list(Level.__members__)), tiers),
+        _table("by category", _rows(examples, lambda e: e.categories if e.level else (), CATEGORIES), tiers),
         *(_confusion(examples, tier) for tier in tiers),
         *(_calibration(examples, tier) for tier in tiers[1:]),
         _latency(examples, tiers),
@@ -137,21 +137,28 @@ def share(flags: Iterable[bool]) -> str:
     return f"{sum(known) / len(known):.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
-Rows = Sequence[tuple[str, Callable[[Labelled], bool]]]
+def _rows(
+    examples: Sequence[Labelled], names: Callable[[Labelled], Iterable[str]], order: Sequence[str] = ()
+) -> dict[str, list[int]]:
+    """The examples' numbers under each of their names."""
+    rows: dict[str, list[int]] = {name: [] for name in order}
+    for i, example in enumerate(examples):
+        for name in names(example):
+            rows.setdefault(name, []).append(i)
+    return {name: numbers for name, numbers in rows.items() if numbers}
 
 
-def _table(title: str, rows: Rows, examples: Sequence[Labelled], tiers: Sequence[Tier]) -> str:
-    lines = [f"| {title or 'all'} | n | " + " | ".join(t.name for t in tiers) + " |", "| --- | --- |" + " --- |" * len(tiers)]
-    for name, belongs in rows:
-        chosen = [i for i, e in enumerate(examples) if belongs(e)]
-        if chosen:
-            cells = (share(t.verdicts[i].level > 0 for i in chosen) for t in tiers)
-            lines.append(f"| {name} | {len(chosen)} | " + " | ".join(cells) + " |")
+def _table(title: str, rows: dict[str, list[int]], tiers: Sequence[Tier]) -> str:
+    lines = [f"| {title} | n | " + " | ".join(t.name for t in tiers) + " |", "| --- | --- |" + " --- |" * len(tiers)]
+    for name, numbers in rows.items():
+        cells = (share(t.verdicts[i].level > 0 for i in numbers) for t in tiers)
+        lines.append(f"| {name} | {len(numbers)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _confusion(examples: Sequence[Labelled], tier: Tier) -> str:
-    lines = [f"| {tier.name}: labelled, down; said, across | " + " | ".join(v.name for v in Level) + " |", "| --- |" + " --- |" * len(Level)]
+    head = " | ".join(v.name for v in Level)
+    lines = [f"| {tier.name}: labelled, down; said, across | {head} |", "| --- |" + " --- |" * len(Level)]
     for level in Level:
         said = [v.level for e, v in zip(examples, tier.verdicts, strict=True) if e.level == level]
         lines.append(f"| {level.name} | " + " | ".join(str(said.count(v)) for v in Level) + " |")

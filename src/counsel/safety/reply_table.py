@@ -133,7 +133,7 @@ def _concept(row: Mapping[str, Any], kinds: Mapping[Kind, KindWords], guards: Ma
         wrong.append(f"kind {kind}")
     wrong += [f"guard {g}" for g in row.get("guards", ()) if g not in guards and g not in (QUOTED, ASKED)]
     wrong += [f"category {c}" for c in row.get("when", ()) if c not in CATEGORIES]
-    action = row.get("action") or (kinds[kind].action if kind in kinds else "")
+    action: Any = row.get("action") or (kinds[kind].action if kind in kinds else "")
     if action not in get_args(Remedy):
         wrong.append(f"action {action}")
     if wrong or bool(row.get("phrases")) == bool(row.get("together")):

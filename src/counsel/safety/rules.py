@@ -23,7 +23,9 @@ LANGUAGES = ("en", "es", "fr", "de", "pt", "hi")
 BEFORE = 6
 """Words before a phrase, in its clause, in which a negation counts."""
 
-_JOINERS = frozenset("and but because so then though yet cause since y pero porque et mais car und aber weil e mas aur lekin".split())
+_JOINERS = frozenset(
+    "and but because so then though yet cause since y pero porque et mais car und aber weil e mas aur lekin".split()
+)
 
 Excuse = Literal["", "idiom", "negated", "fiction", "past", "hypothetical", "addressed"]
 
@@ -121,7 +123,11 @@ class Rules:
             concept = self._owners[match.phrase]
             hit = scope.judged(concept, match)
             before = found.get((concept.id, match.start))
-            if before is None or (before.excuse and not hit.excuse) or (bool(before.excuse) == bool(hit.excuse) and before.end < hit.end):
+            if (
+                before is None
+                or (before.excuse and not hit.excuse)
+                or (bool(before.excuse) == bool(hit.excuse) and before.end < hit.end)
+            ):
                 found[concept.id, match.start] = hit
         return sorted(found.values(), key=lambda h: (h.start, h.end))
 
@@ -240,7 +246,9 @@ def _rows(path: Path, language: str) -> Iterator[Concept]:
     for n, row in enumerate(table.get("concept", ()), 1):
         where = f"{path.name}, concept {n} {row.get('id', '')}"
         if unknown := set(row) - known:
-            raise CounselError(f"unknown field {sorted(unknown)[0]}", where=where, fix=f"use {', '.join(sorted(known))}")
+            raise CounselError(
+                f"unknown field {sorted(unknown)[0]}", where=where, fix=f"use {', '.join(sorted(known))}"
+            )
         missing = {"id", "category", "level", "says", "phrases"} - set(row)
         if missing:
             raise CounselError(f"the field {sorted(missing)[0]} is missing", where=where, fix="add it")
@@ -252,7 +260,15 @@ def _rows(path: Path, language: str) -> Iterator[Concept]:
                 raise CounselError(f"no such level: {row[name]}", where=where, fix=f"use {', '.join(levels)}")
         plain = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k != "pass"}
         level, raises = levels[row["level"]], levels[row.get("raises", "none")]
-        yield Concept(**plain | {"level": level, "raises": raises, "passes": tuple(row.get("pass", ())), "language": row.get("language", language)})
+        yield Concept(
+            **plain
+            | {
+                "level": level,
+                "raises": raises,
+                "passes": tuple(row.get("pass", ())),
+                "language": row.get("language", language),
+            }
+        )
 
 
 @cache

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import date
-from pathlib import Path
 from typing import IO, Any
 
 from counsel.conversation import Message
@@ -35,8 +34,8 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
         CounselError: naming file and line of what cannot be read.
     """
     if settings.helplines is not None:
-        for line in helplines(settings.helplines, settings.topic, today=date.today()):
-            print(spoken(line, "en"))
+        for helpline in helplines(settings.helplines, settings.topic, today=date.today()):
+            print(spoken(helpline, "en"))
         return
     if settings.evaluate:
         from counsel.safety.measure import measure
@@ -104,5 +103,3 @@ def _message(entry: Any) -> Message:
     if not isinstance(entry, dict) or not {"role", "content"} <= entry.keys():
         raise ValueError("a message needs a role and a content")
     return Message(entry["role"], entry["content"])
-
-

@@ -63,7 +63,9 @@ class Screen:
         classify: probabilities for texts; None for the rules alone.
     """
 
-    def __init__(self, rules: Rules | None = None, classify: Classify | None = lambda texts: classifier()(texts)) -> None:
+    def __init__(
+        self, rules: Rules | None = None, classify: Classify | None = lambda texts: classifier()(texts)
+    ) -> None:
         self.rules, self.classify = rules or table.load(), classify
 
     def __call__(self, messages: Sequence[Message], settled: Settled | None = None) -> Verdict:
@@ -116,7 +118,9 @@ class Screen:
     def _classify(self, turn: Turn, stream: Sequence[Word], begin: int, texts: dict[int, str]) -> bool:
         """Add the classifier's signs; gives whether it read the whole message."""
         found = windows(texts, stream, begin)
-        chosen = found if len(found) <= MOST_WINDOWS else [*found[: MOST_WINDOWS // 3], *found[-2 * MOST_WINDOWS // 3 :]]
+        chosen = (
+            found if len(found) <= MOST_WINDOWS else [*found[: MOST_WINDOWS // 3], *found[-2 * MOST_WINDOWS // 3 :]]
+        )
         try:
             judged = self.classify([w.text for w in chosen])  # type: ignore[misc]
         except Exception:  # whatever fails in there, the rules' word stands and the verdict says that it stands alone

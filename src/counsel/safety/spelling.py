@@ -18,8 +18,8 @@ GONE = "\x00"
 """Stands where a character means nothing: invisible ones, accents written apart."""
 
 _APOSTROPHES = "'’‘ʼʹ`´′ˈ＇ꞌ‛՚׳"
-_LOOK_ALIKES = dict(
-    pair
+_LOOK_ALIKES = {
+    pair[0]: pair[1]
     for line in (
         "аa еe оo рp сc уy хx іi ѕs јj һh ԁd ɡg ԛq ԝw ьb вb кk мm нh тt гr пn иn зz ёe йn ӏl",
         "αa οo ρp νv κk ιi τt υu εe ηn ωw χx γy βb σo ϲc ϳj",
@@ -27,7 +27,7 @@ _LOOK_ALIKES = dict(
         "սu ոn օo ցg հh ɑa ʋu øo đd łl ħh ŧt",
     )
     for pair in line.split()
-)
+}
 _INDIC = range(0x0900, 0x0E00)
 _ENCLOSED = {**{0x1F170 + i: chr(97 + i) for i in range(26)}, **{0x1F150 + i: chr(97 + i) for i in range(26)},
              **{0x1F130 + i: chr(97 + i) for i in range(26)}, **{0x1F1E6 + i: chr(97 + i) for i in range(26)}}  # fmt: skip
@@ -284,7 +284,9 @@ class Reader:
             if word and len(run) <= 2 * _LONGEST_WORD:
                 first, last = run[0], run[-1]
                 for piece in word.split(" "):
-                    out.append(Word(piece, first.start, last.end, first.turn, first.sentence, first.clause, first.quoted))
+                    out.append(
+                        Word(piece, first.start, last.end, first.turn, first.sentence, first.clause, first.quoted)
+                    )
                 at = stop
             else:
                 out.extend(words[at : max(stop, at + 1)])

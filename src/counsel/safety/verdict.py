@@ -79,7 +79,11 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """The object that ``counsel screen`` prints on one line. It holds no text of the conversation."""
         body = asdict(self)
-        return body | {"level": self.level.name, "categories": list(self.categories), "evidence": list(body["evidence"])}
+        return body | {
+            "level": self.level.name,
+            "categories": list(self.categories),
+            "evidence": list(body["evidence"]),
+        }
 
 
 Kind = Literal[

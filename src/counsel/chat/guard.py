@@ -1,0 +1,104 @@
+"""A guarded turn: screen what the person wrote, let the protocol lead where it must, screen every sentence that comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+
+from counsel.conversation import Message
+from counsel.safety import protocol
+from counsel.safety.helplines import numbers, sites
+from counsel.safety.notices import Notice, Policy, Situation, asks_if_human, due
+from counsel.safety.replies import Context
+from counsel.safety.screen import Screen
+from counsel.safety.stream import ReplyScreen
+from counsel.safety.verdict import Verdict
+
+Generate = Callable[[str], Iterator[str]]
+"""The model's reply in pieces, going on behind the words given."""
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass
+class Guard:
+    """Keeps one conversation safe.
+
+    Args:
+        country: whose helplines are offered; None where nobody has said.
+        policy: which law's notices are given, and what is kept.
+        screen: of what the person writes.
+        now: the clock.
+    """
+
+    country: str | None = None
+    policy: Policy = field(default_factory=Policy)
+    screen: Callable[[Sequence[Message]], Verdict] = field(default_factory=Screen)
+    now: Callable[[], datetime] = _now
+    state: protocol.State | None = None
+    verdict: Verdict = field(default_factory=Verdict)
+    _started: datetime | None = None
+    _noticed: datetime | None = None
+
+    def restart(self) -> None:
+        """Forget the conversation."""
+        self.state, self.verdict = None, Verdict()
+
+    def notices(self, text: str = "", language: str = "en") -> tuple[Notice, ...]:
+        """What the law and honesty ask to be said now: at the start, on request, every few hours."""
+        now = self.now()
+        first = self._started is None
+        self._started = self._started or now
+        minor = "minor" in self.verdict.categories
+        situation = Situation(
+            now=now,
+            started_at=self._started,
+            last_notice_at=None if first else self._noticed,
+            language=language,
+            known_minor=minor,
+            asked=asks_if_human(text),
+        )
+        found = due(self.policy, situation)
+        if found:
+            self._noticed = now
+        return found
+
+    def answer(self, turns: Sequence[Message], generate: Generate) -> Iterator[str]:
+        """The reply to the last of ``turns``, the person's, in pieces that have all been judged."""
+        text = turns[-1].content
+        self.verdict = self.screen(turns)
+        led = self._led(text)
+        for notice in self.notices(text, self.verdict.language):
+            if not (led and notice.kind == "asked"):  # the protocol answers that in its own words
+                yield f"({notice.text})\n\n"
+        if led:
+            yield led
+        else:
+            yield from self._screened(turns, generate)
+
+    def _led(self, text: str) -> str:
+        """The protocol's reply where it leads, else nothing."""
+        if self.verdict.action == "pass" and self.state is None:
+            return ""
+        today: date = self.now().date()
+        self.state, reply = protocol.respond(self.state, self.verdict, text, country=self.country, today=today)
+        return reply.text if reply.leads else ""
+
+    def _screened(self, turns: Sequence[Message], generate: Generate) -> Iterator[str]:
+        """The model's words, each sentence held until it is judged; a bad one is generated again once."""
+        said = "\n".join(m.content for m in turns if m.role == "user")
+        screen = ReplyScreen(Context(self.verdict, said, len(turns), numbers(), sites()))
+        while screen.state == "open":
+            for piece in generate(screen.released):
+                if shown := screen.feed(piece):
+                    yield shown
+                if screen.state != "open":
+                    break
+            else:
+                if shown := screen.close():
+                    yield shown
+            if screen.state == "regenerate":
+                screen.resume()
