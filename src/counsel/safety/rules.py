@@ -156,7 +156,7 @@ class _Scope:
             excuse = "idiom"
         elif self._negated(language, start, end):
             excuse = "negated"
-        elif self._fiction(language, start, end):
+        elif self._fiction(concept, start, end):
             excuse, time = "fiction", "hypothetical"
         elif self._past(language, start):
             excuse, time = "past", "past"
@@ -196,9 +196,9 @@ class _Scope:
         speakers = {c.start for c in self._kind(language, "self")}
         return any(self.words[i].text in _JOINERS and i + 1 in speakers for i in range(start, end))
 
-    def _fiction(self, language: str, start: int, end: int) -> bool:
+    def _fiction(self, concept: Concept, start: int, end: int) -> bool:
         """A cue in the sentence; or in one beside it where the phrase is quoted."""
-        here = self.words[start]
+        here, language = self.words[start], concept.language
 
         def stands(kind: str) -> bool:
             return any(
@@ -208,7 +208,7 @@ class _Scope:
             )
 
         own = any(start <= c.start < end for c in self._kind(language, "self"))
-        return stands("fiction") or (not own and stands("topic"))
+        return stands("fiction") or (not own and concept.level < Level.imminent and stands("topic"))
 
     def _past(self, language: str, start: int) -> bool:
         here = self.words[start]
