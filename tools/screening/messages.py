@@ -14,13 +14,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from counsel.safety.verdict import CATEGORIES, Level
 from counsel.text import words
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "messages"
+HELD_OUT = HERE.parents[1] / "benchmarks" / "screening"
 LEVELS = dict(zip("NLMHI", Level, strict=True))
 MOST_ALIKE = 0.5
+"""Jaccard similarity of two messages' words."""
+MOST_CLOSE = 0.9
+"""Cosine of their vectors, by the sentence model as it comes."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,23 @@ def alike(texts: list[str], others: list[str] | None = None) -> Iterator[tuple[f
                 yield similarity, texts[i], named[j]
 
 
+def close(texts: list[str], others: list[str]) -> Iterator[tuple[float, str, str]]:
+    """Pairs across the two whose sentence vectors point the same way."""
+    from counsel.model.embed import embedder
+
+    def vectors(lines: list[str]) -> np.ndarray:
+        order = sorted(range(len(lines)), key=lambda i: len(lines[i]))
+        made = np.zeros((len(lines), 384), np.float32)
+        for at in range(0, len(order), 64):
+            chosen = order[at : at + 64]
+            made[chosen] = embedder()([lines[i] for i in chosen])
+        return made
+
+    similarity = vectors(texts) @ vectors(others).T
+    for i, j in np.argwhere(similarity > MOST_CLOSE):
+        yield float(similarity[i, j]), texts[i], others[j]
+
+
 def main() -> int:
     """Print what there is and what repeats."""
     from counsel.safety.measure import read_labelled
@@ -80,12 +103,22 @@ def main() -> int:
     found = read()
     print(len(found), "messages", dict(Counter(m.level.name for m in found)))
     print(dict(Counter(c for m in found for c in m.categories)))
-    pairs = list(alike([m.text for m in found]))
-    held = [" ".join(x.turns) for p in sorted((HERE / "heldout").glob("*.jsonl")) for x in read_labelled(p)]
-    pairs += alike([m.text for m in found], held)
-    for similarity, a, b in pairs:
-        print(f"{similarity:.2f} {a!r} ~ {b!r}")
-    return bool(pairs)
+    texts = [m.text for m in found]
+    held = [" ".join(x.turns) for x in read_labelled(HELD_OUT / "english.jsonl")]
+    checks = {
+        "training ~ training, words": alike(texts),
+        "training ~ held out, words": alike(texts, held),
+        "held out ~ held out, words": alike(held),
+        "training ~ held out, vectors": close(texts, held),
+    }
+    wrong = 0
+    for name, pairs in checks.items():
+        listed = list(pairs)
+        wrong += len(listed)
+        print(f"{name}: {len(listed)} pairs too alike")
+        for similarity, a, b in listed:
+            print(f"  {similarity:.2f} {a!r} ~ {b!r}")
+    return bool(wrong)
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ class _Scope:
             self.words[c.start].turn == here.turn and here.sentence - self.words[c.start].sentence == 1
             for c in self._kind(language, "past")
         )
-        return (said("past", 0) or before) and not said("not_past", 1) and not said("recent", 0)
+        return (said("past", 0) or before) and not said("not_past", 0) and not said("recent", 0)
 
     def _subject(self, language: str, start: int, end: int) -> Subject:
         """Who is nearest: inside the phrase itself, else to its left in the sentence."""
