@@ -48,6 +48,19 @@ class _Node:
     ends: list[int] = field(default_factory=list)
     """The phrases that end here."""
 
+    is_open: bool = False
+    """Whether there is more here than words that lead on; set once the tree is whole."""
+
+    def close(self) -> None:
+        """Set ``is_open`` in this node and all below it."""
+        waiting, done = [self], set()
+        while waiting:
+            node = waiting.pop()
+            if id(node) not in done:
+                done.add(id(node))
+                node.is_open = bool(node.skips or node.gaps or node.any_word or node.ends)
+                waiting += [n for nodes in node.next.values() for n in nodes] + node.skips + node.gaps + node.any_word
+
 
 def _lead(node: _Node, alternatives: Alternatives, last: _Node) -> None:
     """Paths from ``node`` to ``last``, one for each alternative."""
@@ -107,6 +120,8 @@ class Phrases:
             if all(p.optional or p.gap for p in parts):
                 raise CounselError("a phrase needs a word that must stand", where=phrase, fix="write one outside [ ]")
             self._add(self._first if from_start else self._root, parts, number)
+        self._root.close()
+        self._first.close()
 
     def _parse(self, phrase: str) -> tuple[list[_Part], bool]:
         tokens = _TOKEN.findall(phrase)
@@ -194,32 +209,40 @@ class Phrases:
         A phrase does not reach over the end of a sentence, but may reach over the end of a message.
         """
         found: dict[tuple[int, int], int] = {}
+        texts = [w.text for w in words]
+        stop = len(words)
+        stops = [0] * stop
+        for at in range(stop - 1, -1, -1):  # where the sentence of each word ends
+            if at + 1 < len(words) and words[at + 1].sentence != words[at].sentence:
+                stop = at + 1
+            stops[at] = stop
         for start in range(begin, len(words)):
-            self._walk(self._root, words, start, found)
-            if start == 0 or words[start - 1].sentence != words[start].sentence:
-                self._walk(self._first, words, start, found)
+            self._walk(self._root, texts, start, stops[start], found)
+            if start == 0 or stops[start - 1] == start:
+                self._walk(self._first, texts, start, stops[start], found)
         return [Match(phrase, start, end) for (start, phrase), end in found.items()]
 
-    def _walk(self, root: _Node, words: Sequence[Word], start: int, found: dict[tuple[int, int], int]) -> None:
-        if words[start].text not in root.next and not (root.skips or root.any_word):
-            return
-        sentence = words[start].sentence
-        stack: list[tuple[_Node, int]] = [(root, start)]
+    @staticmethod
+    def _walk(root: _Node, texts: Sequence[str], start: int, stop: int, found: dict[tuple[int, int], int]) -> None:
+        """Follow the tree from one word on, up to the end of its sentence."""
+        stack = [(root, start)]
         seen: set[tuple[int, int]] = set()
         while stack and len(seen) < _MOST_STEPS:
             node, at = stack.pop()
-            if (id(node), at) in seen:
+            word = texts[at] if at < stop else END
+            for child in node.next.get(word, ()):
+                then = at + 1 if at < stop else at
+                # Most ways end at the next word: look before going.
+                if child.is_open or (texts[then] if then < stop else END) in child.next:
+                    stack.append((child, then))
+            if not node.is_open or (id(node), at) in seen:
                 continue
             seen.add((id(node), at))
-            inside = at < len(words) and words[at].sentence == sentence
             for phrase in node.ends:
                 found[start, phrase] = max(at, found.get((start, phrase), 0))
-            stack += [(skip, at) for skip in node.skips]
+            for skip in node.skips:
+                stack.append((skip, at))
             for gap in node.gaps:
-                for skipped in range(GAP + 1):
-                    if at + skipped > len(words) or (skipped and words[at + skipped - 1].sentence != sentence):
-                        break
-                    stack.append((gap, at + skipped))
-            stack += [(child, at + inside) for child in node.next.get(words[at].text if inside else END, ())]
-            if inside:
+                stack += [(gap, then) for then in range(at, min(at + GAP, stop) + 1)]
+            if at < stop:
                 stack += [(child, at + 1) for child in node.any_word]
