@@ -28,9 +28,10 @@ from counsel.safety.windows import windows
 from counsel.safety.verdict import Level
 from messages import FOLDER, Labelled, read
 
-RANK, BATCH = 16, 32
+RANK, BATCH = 32, 32
 ADAPTED = ("query", "key", "value", "dense")
-SAFE_FILES = ("safe_sad", "safe_talk", "safe_intense", "safe_everyday", "safe_voices", "minor_safe")
+SAFE_FILES = ("safe_sad", "safe_talk", "safe_intense", "safe_everyday")
+"""Files of sad-but-safe messages and small talk, by the beginnings of their names."""
 MOST_ESCALATED = 0.005
 """The share of sad-but-safe messages that the threshold may raise: half of what is aimed at."""
 
@@ -109,7 +110,7 @@ def calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 def report(z: np.ndarray, messages: list[Labelled]) -> float:
     """Print how the first output parts the messages; gives the threshold for ``MOST_ESCALATED``."""
     risk = np.array([m.level > Level.none for m in messages])
-    sad = np.array([m.file in SAFE_FILES for m in messages])
+    sad = np.array([m.file.startswith(SAFE_FILES) for m in messages])
     order = np.argsort(z[:, 0])
     rank = np.empty(len(z))
     rank[order] = np.arange(len(z))

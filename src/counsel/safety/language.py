@@ -11,7 +11,7 @@ import re
 import tomllib
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,57 +20,86 @@ READ = ("en", "es", "fr", "de", "pt", "hi", "hi-Latn")
 """The languages that the rules read."""
 _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _WORDS = {tag: frozenset(words.split()) for tag, words in _TABLE["common"].items()}
-_SCRIPTS = {
-    "DEVANAGARI": "hi", "CYRILLIC": "ru", "ARABIC": "ar", "HEBREW": "he", "GREEK": "el", "HANGUL": "ko", "HIRAGANA": "ja", "KATAKANA": "ja",
-    "CJK": "zh", "THAI": "th", "BENGALI": "bn", "TAMIL": "ta", "TELUGU": "te", "GUJARATI": "gu", "GURMUKHI": "pa", "KANNADA": "kn",
-    "MALAYALAM": "ml", "GEORGIAN": "ka", "ARMENIAN": "hy", "ETHIOPIC": "am", "KHMER": "km", "LAO": "lo", "MYANMAR": "my", "SINHALA": "si",
-}  # fmt: skip
+_SCRIPTS = dict(
+    pair.split(":")
+    for pair in (
+        "DEVANAGARI:hi CYRILLIC:ru ARABIC:ar HEBREW:he GREEK:el HANGUL:ko HIRAGANA:ja KATAKANA:ja CJK:zh THAI:th "
+        "BENGALI:bn TAMIL:ta TELUGU:te GUJARATI:gu GURMUKHI:pa KANNADA:kn MALAYALAM:ml GEORGIAN:ka ARMENIAN:hy "
+        "ETHIOPIC:am KHMER:km LAO:lo MYANMAR:my SINHALA:si TIBETAN:bo CHEROKEE:chr"
+    ).split()
+)
+_SHARED = {"CYRILLIC": "ru uk bg sr mk kk be", "ARABIC": "ar fa ur ps ug", "DEVANAGARI": "hi mr ne"}
+"""The languages of a script that py3langid can tell apart."""
+_WORD = re.compile(r"(?<![\w'])[^\W\d_][^\W\d_']*(?!\w)")
 _LOOKED_AT = 2000
 _ENOUGH = 4
-"""Words from which an unread language is believed."""
-_SURE = 0.9
+"""Words from which a language is believed, and letters from which a script is."""
+_PART = 8
+"""Letters of an unread script that make a message only partly read."""
+_KNOWN, _LIKELY = 0.5, 0.3
+"""Shares of common words: the language for certain; and where nothing speaks against it."""
+_FOREIGN = 0.1
+"""The share below which a sentence is in none of the languages with known common words."""
+_SURE, _CERTAIN = 0.9, 0.99
+"""Probabilities from which py3langid is believed, of a sentence and of two words or three without accents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A BCP 47 tag; whether the rules read it; whether that is sure."""
+    """A BCP 47 tag; whether the rules read all of the message; whether that is sure."""
 
     tag: str
     read: bool
     sure: bool
 
 
-@lru_cache(maxsize=1024)
 def language_of(text: str) -> Language:
     """The language of a message; ``und`` where there is nothing to tell it by."""
-    text = text[:_LOOKED_AT]
-    scripts = Counter(_script(c) for c in text if c.isalpha())
+    return _language_of(text[:_LOOKED_AT])
+
+
+@lru_cache(maxsize=1024)
+def _language_of(text: str) -> Language:
+    text = unicodedata.normalize("NFKC", text.encode("utf-8", "ignore").decode("utf-8"))
+    scripts = Counter(s for word in re.findall(r"[^\W\d_]+", text) for s in _scripts(word))
     latin = scripts.pop("LATIN", 0)
     if scripts:
         script, count = scripts.most_common(1)[0]
-        if scripts.get("HIRAGANA", 0) + scripts.get("KATAKANA", 0) > 0 and script == "CJK":
+        if script == "CJK" and scripts["HIRAGANA"] + scripts["KATAKANA"]:
             script = "HIRAGANA"
-        if count > latin and script in _SCRIPTS:
-            tag = _SCRIPTS[script]
-            if script in ("CYRILLIC", "ARABIC", "DEVANAGARI"):
-                tag = _asked(
-                    text,
-                    {"CYRILLIC": "ru uk bg sr mk kk be", "ARABIC": "ar fa ur ps ug", "DEVANAGARI": "hi mr ne"}[script],
-                    tag,
-                )
+        tag = _SCRIPTS.get(script, "und")
+        if sum(scripts.values()) > latin:
+            tag = _asked(text, _SHARED[script], tag) if script in _SHARED else tag
             return Language(tag, tag in READ, count >= _ENOUGH)
-    words = [w.replace("'", "") for w in re.findall(r"[a-z']+", _bare(text))]
+        if tag not in READ and count >= _PART:
+            return replace(_latin_language(text), read=False, sure=True)
+    return _latin_language(text)
+
+
+def _latin_language(text: str) -> Language:
+    words = [w.replace("'", "") for w in _WORD.findall(_bare(text))]
     if not words:
         return Language("und", True, False)
+    many = len(words) >= _ENOUGH
     shares = {tag: sum(w in known for w in words) / len(words) for tag, known in _WORDS.items()}
     best = max(shares, key=lambda tag: shares[tag])
-    if shares[best] >= 0.3 or len(words) < _ENOUGH:
-        tag = best if shares[best] else "en"
-        return Language(tag, True, len(words) >= _ENOUGH)
+    if shares[best] >= _KNOWN or (shares[best] and not many):
+        return Language(best, True, many)
     tag, probability = _identifier().classify(text)
-    if tag in READ or probability < _SURE:
-        return Language(tag if tag in READ and probability >= _SURE else "en", True, False)
-    return Language(tag, False, shares[best] < 0.2)
+    accents = any(c.isalpha() and not c.isascii() for c in text)
+    told = probability >= (_SURE if many or accents else _CERTAIN)
+    no_other = len(words) >= 2 * _ENOUGH and shares[best] < _FOREIGN
+    if tag not in READ and len(words) > 1 and (told or no_other):
+        return Language(tag, False, True)
+    if shares[best] >= _LIKELY:
+        return Language(best, True, many)
+    return Language(tag if tag in READ and probability >= _SURE else "en", True, False)
+
+
+def _scripts(word: str) -> list[str]:
+    """The script of each letter; a word most of which is Latin is wholly so, whatever letters hide in it."""
+    found = [_script(c) for c in word]
+    return ["LATIN"] * len(found) if 2 * found.count("LATIN") >= len(found) else found
 
 
 def _bare(text: str) -> str:
@@ -81,7 +110,8 @@ def _bare(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _script(c: str) -> str:
-    return "LATIN" if c.isascii() else unicodedata.name(c, "?").split()[0]
+    name = "LATIN" if c.isascii() else unicodedata.name(c, "?").split()[0]
+    return "LATIN" if name == "MODIFIER" else name
 
 
 def _asked(text: str, among: str, otherwise: str) -> str:

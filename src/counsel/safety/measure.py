@@ -1,4 +1,4 @@
-"""``counsel screen --evaluate``: how often the screen is right, with intervals, and how fast; rules alone beside both tiers.
+"""``counsel screen --evaluate``: how often the screen is right, with intervals, and how fast; rules beside both tiers.
 
 A file has a labelled conversation a line: ``{"messages": […], "manner": "oblique", "expect": {"level": "low",
 "categories": ["suicide"]}}``. A conversation is *raised* when its verdict is low or higher. Sensitivity is the share of

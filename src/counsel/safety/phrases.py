@@ -1,28 +1,32 @@
 """The small language in which the rules' phrases are written, and a matcher for all of them at once.
 
 ``want to die`` matches these words in a row. ``(a|b c)`` is one of several, ``[a|b]`` one of them or nothing,
-``{name}`` one of a named list, ``...`` up to four words of any kind, ``_`` exactly one; ``^`` and ``$`` at the ends hold
-a phrase to the beginning and end of a sentence. All phrases go into one tree, so reading takes time linear in the text.
+``{name}`` one of a named list, ``...`` up to four words of any kind, ``_`` exactly one; ``^`` and ``$`` at the ends
+hold a phrase to the beginning and end of a sentence. All phrases go into one tree, so reading takes time linear in the
+text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from counsel.errors import CounselError
-from counsel.safety.spelling import Word, plain
+from counsel.safety.letters import GONE, plain
+from counsel.safety.spelling import WORD, Word
 
 GAP = 4
 """Words that ``...`` may stand for, at most."""
-_TOKEN = re.compile(r"\.\.\.|[()\[\]|^$]|\{\w+\}|[^\s()\[\]|{}^$]+")
+_TOKEN = re.compile(r"\.\.\.|[()\[\]|^$]|\{\w+\}|(?:(?!\.\.\.)[^\s()\[\]|{}^$])+|[{}]")
 _MOST_STEPS = 4000
 """Steps of the matcher from one word: far beyond any phrase, so that no table can make it slow."""
 
+_NAME = re.compile(r"\{\w+\}")
+
 Alternatives = frozenset[tuple[str, ...]]
 _CLOSING = {"(": ")", "[": "]"}
-_SIGNS = (")", "]", "|", "^")
+_SIGNS = (")", "]", "|", "^", "{", "}")
 END = "$"
 """Stands in the tree for the end of a sentence, as if it were a word."""
 
@@ -84,7 +88,7 @@ class Match:
 
 def read_words(text: str) -> list[str]:
     """A phrase's own words: plain, apostrophes gone, hyphens as spaces."""
-    return re.sub(r"[^\w\s]", " ", plain(text).replace("'", "").replace("\x00", "")).split()
+    return re.findall(WORD, plain(text).replace("'", "").replace(GONE, ""))
 
 
 def _unreadable(token: str, phrase: str) -> CounselError:
@@ -138,11 +142,11 @@ class Phrases:
                 parts.append(_Part(gap=True))
             elif token == "_":
                 parts.append(_Part(any_word=True))
-            elif token.startswith("{"):
+            elif _NAME.fullmatch(token):
                 parts.append(_Part(self._list(token, phrase)))
-            elif token == END:
+            elif token == END and at == len(tokens):
                 parts.append(_Part(frozenset({(END,)})))
-            elif token in _SIGNS:
+            elif token in _SIGNS or token == END:
                 raise _unreadable(token, phrase)
             else:
                 parts.extend(_Part(frozenset({(w,)})) for w in self._words(token))
@@ -166,7 +170,7 @@ class Phrases:
             if token in _CLOSING:
                 more, at = self._choices(tokens, at, _CLOSING[token], phrase)
                 more = more | {()} if token == "[" else more
-            elif token.startswith("{"):
+            elif _NAME.fullmatch(token):
                 more = self._list(token, phrase)
             elif token == END:
                 more = frozenset({(END,)})
@@ -185,6 +189,8 @@ class Phrases:
         if token[1:-1] not in self._lists:
             known = ", ".join(sorted(self._lists))
             raise CounselError(f"there is no list {token}", where=phrase, fix=f"the lists are {known}")
+        if () in self._lists[token[1:-1]]:
+            raise CounselError(f"the list {token} has an empty member", where=phrase, fix="take it out")
         return self._lists[token[1:-1]]
 
     def _add(self, node: _Node, parts: Sequence[_Part], phrase: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from counsel.safety.spelling import GONE, plain
+from counsel.safety.letters import GONE, plain
 from counsel.safety.verdict import Kind
 
 Place = tuple[Kind, int, int]

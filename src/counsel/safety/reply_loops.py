@@ -6,8 +6,9 @@ import re
 from collections import Counter, deque
 from collections.abc import Sequence
 
+from counsel.safety.letters import GONE, plain
 from counsel.safety.reply_words import NUMBER
-from counsel.safety.spelling import GONE, Word, plain
+from counsel.safety.spelling import Word
 
 _NAMES = (
     r"s|sys|unk|pad|bos|eos|mask|sep|cls|think|end_of_text|endoftext|start_of_turn|end_of_turn|eot_id|im_start|im_end|"

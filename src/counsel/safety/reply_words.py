@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from counsel.safety.spelling import GONE, Reader, Word, plain
+from counsel.safety.letters import GONE, plain
+from counsel.safety.spelling import Reader, Word
 
 NUMBER = "num"
 """What a number in figures reads as."""

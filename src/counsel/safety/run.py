@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from datetime import date
 from typing import IO, Any
 
-from counsel.conversation import Message
+from counsel.conversation import ROLES, Message
 from counsel.errors import CounselError
 from counsel.safety.helplines import helplines, spoken
 from counsel.safety.screen import Screen
@@ -47,7 +47,10 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
     skipped = 0
     for where, line in lines(files or [STDIN]):
         try:
-            messages = read(line.decode("utf-8"))
+            text = line.decode("utf-8").strip()
+            if not text:
+                continue
+            messages = read(text)
         except ValueError as e:
             trouble = CounselError(f"this line cannot be read: {e}", where=where, fix=FORMAT)
             if settings.on_error == "stop":
@@ -102,4 +105,6 @@ def conversation(line: str) -> list[Message]:
 def _message(entry: Any) -> Message:
     if not isinstance(entry, dict) or not {"role", "content"} <= entry.keys():
         raise ValueError("a message needs a role and a content")
+    if entry["role"] not in ROLES:  # what stands there instead may be somebody's words: it is not repeated
+        raise ValueError(f"a role is none of {', '.join(ROLES)}")
     return Message(entry["role"], entry["content"])

@@ -1,70 +1,19 @@
 """Raw text to plain words, each with its place in the raw text, however it was typed.
 
-``plain`` maps every character to one character, so places never move: case, accents, apostrophes, full-width and
-mathematical letters, look-alikes, invisible characters. ``Reader`` then cuts words and mends those that were
-hidden or misspelt towards the words that the rules know: letters apart, digits and signs for letters, stars,
-stretched and run-together words, slips of one letter. It takes time linear in the length.
+``Reader`` cuts the plain text into words and mends those that were hidden or misspelt towards the words that the rules
+know: letters apart, digits and signs for letters, stars, stretched and run-together words, slips of one letter. It
+takes time linear in the length.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-GONE = "\x00"
-"""Stands where a character means nothing: invisible ones, accents written apart."""
-
-_APOSTROPHES = "'’‘ʼʹ`´′ˈ＇ꞌ‛՚׳"
-_LOOK_ALIKES = {
-    pair[0]: pair[1]
-    for line in (
-        "аa еe оo рp сc уy хx іi ѕs јj һh ԁd ɡg ԛq ԝw ьb вb кk мm нh тt гr пn иn зz ёe йn ӏl",
-        "αa οo ρp νv κk ιi τt υu εe ηn ωw χx γy βb σo ϲc ϳj",
-        "ℓl ıi ɪi ʀr ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz",
-        "սu ոn օo ցg հh ɑa ʋu øo đd łl ħh ŧt",
-    )
-    for pair in line.split()
-}
-_INDIC = range(0x0900, 0x0E00)
-_ENCLOSED = {**{0x1F170 + i: chr(97 + i) for i in range(26)}, **{0x1F150 + i: chr(97 + i) for i in range(26)},
-             **{0x1F130 + i: chr(97 + i) for i in range(26)}, **{0x1F1E6 + i: chr(97 + i) for i in range(26)}}  # fmt: skip
-
-
-class _Plain(dict[int, str]):
-    """``str.translate`` asks this once for every character it has not met."""
-
-    def __missing__(self, code: int) -> str:
-        self[code] = made = _plain_character(chr(code))
-        return made
-
-
-def _plain_character(c: str) -> str:
-    if c in _APOSTROPHES:
-        return "'"
-    if c.isascii():
-        return c.lower()
-    if ord(c) in _ENCLOSED:
-        return _ENCLOSED[ord(c)]
-    category = unicodedata.category(c)
-    if category == "Cf" or (category in ("Mn", "Me") and ord(c) not in _INDIC):
-        return GONE
-    base = unicodedata.normalize("NFKD", c)
-    if category in ("Zs", "Zl", "Zp"):
-        return " "
-    if base[0].isascii() and base[0].isprintable() and (len(base) == 1 or unicodedata.combining(base[1])):
-        return base[0].lower()
-    return c.lower() if len(c.lower()) == 1 else c
-
-
-_TABLE = _Plain()
-
-
-def plain(text: str) -> str:
-    """``text`` in lower-case plain letters, the same length character for character."""
-    return text.translate(_TABLE)
+from counsel.safety.letters import GONE, LOOK_ALIKES, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +41,62 @@ class Word:
 
 _CHUNK = re.compile(r"\S+")
 _PLAIN_WORD = re.compile(r"([a-z]+)(?:'([a-z]*))?([.,!?;:]*)\Z")
-_PIECE = re.compile(r"[^\W_]+|[^\w\s]|_")
+WORD = r"(?!_)[\w\u0900-\u0963\u0966-\u0dff](?:\x00*(?!_)[\w\u0900-\u0963\u0966-\u0dff])*"
+"""Letters and digits in a row, the vowel signs of Indic scripts among them."""
 _LEET = str.maketrans("013457@$!|8", "oieastasiib")
-_ENDS, _PAUSES = ".!?…。！？।", ",;:()[]–—\n،、，"
+_ENDS, _PAUSES = ".!?。।॥", ",;:()[]–—\n،、…"
 _QUOTES = '"“”„«»「」'
+_SIGN_LETTERS = "$@*"
+_DOTS = re.compile(r"\.{2,}")
 _STARRED = re.compile(r"[*#%$@!\-_.]")
-_STRETCHED = re.compile(r"(.)\1{2,}")
-_LONGEST_WORD = 40
+_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+_DOUBLED = re.compile(r"(.)\1+")
+_LONGEST_WORD = 80
 _TELLING = frozenset("kill die dead dying hurt suicide".split())
 """Words run together are cut apart when one of these or of the keys is among them."""
-_JOINED = 4
+_JOINED = 3
 """Letters that a run of single letters must have to be read as a word that was spaced out."""
+_UNKNOWN = 10
+"""What a letter that belongs to no word costs, where a word costs 1."""
+_SHORT = frozenset("i a to me my be it in is im so no do of on at we he us up if or an am go by id u".split())
+"""The only words of one letter or two among words that were run together."""
+_BESIDE = frozenset(
+    "i me my myself him himself her herself them themselves us you yourself all everyone now tonight today soon "
+    "wanna gonna want just let please".split()
+)
+"""Of two words run together one is among these: "roadkill" and "burdensome" are one word."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where reading stands: in which message, sentence and clause the next word is."""
+
+    turn: int
+    sentence: int
+    clause: int
+    quoted: bool = False
+
+    def words(self, texts: str, start: int, end: int) -> Iterator[Word]:
+        """The words, spaced, that stand for the same characters."""
+        for text in texts.split(" "):
+            yield Word(text, start, end, self.turn, self.sentence, self.clause, self.quoted)
+
+    def signs(self, signs: str, inside: bool = False) -> None:
+        """Go on behind what stands between two words; ``inside`` a chunk a hyphen is no pause."""
+        if signs:
+            quotes, ends, pauses = _read_signs(signs if len(signs) < _LONGEST_WORD else "".join(sorted(set(signs))))
+            self.quoted ^= quotes
+            self.sentence += ends
+            self.clause += ends or pauses or ("-" in signs and not inside)
+
+
+@lru_cache(maxsize=4096)
+def _read_signs(signs: str) -> tuple[bool, bool, bool]:
+    """Whether signs open or close a quotation, end a sentence, and make a pause."""
+    quotes = sum(c in _QUOTES for c in signs) % 2 == 1
+    signs = _DOTS.sub("…", signs)
+    pauses = any(c in _PAUSES or unicodedata.category(c) == "So" for c in signs)
+    return quotes, any(c in _ENDS for c in signs), pauses
 
 
 class Reader:
@@ -112,7 +106,7 @@ class Reader:
         vocabulary: every word that the rules know; mending leads to these alone.
         keys: those of them in which a slip of one letter is mended.
         typos: common misspellings and what they stand for.
-        real: ordinary words that look like a slip in a key and are none.
+        real: ordinary words that look like a slip in a key, or like two words run together, and are not.
         emoji: a word for each emoji that the rules know.
     """
 
@@ -126,121 +120,134 @@ class Reader:
     ) -> None:
         self.vocabulary = frozenset(vocabulary)
         self.typos, self.emoji = dict(typos or {}), dict(emoji or {})
-        self._longest = max((len(w) for w in self.vocabulary), default=0)
+        self._run = frozenset(w for w in self.vocabulary if w in _SHORT or len(w) > 2)
+        self._longest = max(map(len, self._run), default=0)
         self._telling = frozenset(keys) | _TELLING
         self._slips: dict[str, str] = {}
         self._starred: dict[str, str] = {}
-        known = self.vocabulary | set(real) | set(self.typos)
+        self._squeezed: dict[str, str] = {}
+        self._real = self.vocabulary | set(real)
+        known = self._real | set(self.typos)
         for key in keys:
             for slip in _slips(key):
                 if slip not in known:
                     self._slips.setdefault(slip, key)
-        for word in sorted(self.vocabulary):
+        for word in sorted(self.vocabulary, key=lambda w: (w not in _TELLING, w not in self._telling, w)):
+            self._squeezed.setdefault(_DOUBLED.sub(r"\1", word), word)
             for starred in _starred(word):
                 self._starred.setdefault(starred, word)
+        self._piece = re.compile("|".join([WORD, *map(re.escape, self.emoji)]))
         self._mend = lru_cache(maxsize=20_000)(self._mend_word)
+        self._whole = lru_cache(maxsize=20_000)(self._whole_chunk)
 
     def read(self, text: str, turn: int = 0, sentence: int = 0, clause: int = 0) -> list[Word]:
         """The words of one message, numbering sentences and clauses on from the given ones."""
         words: list[Word] = []
-        quoted = False
+        place = _Place(turn, sentence, clause)
         lowered = plain(text)
         line = 0
         for chunk in _CHUNK.finditer(lowered):
             start, end = chunk.span()
             if (breaks := lowered.count("\n", line, start)) and words:
-                clause += 1
-                sentence += breaks > 1
+                place.clause += 1
+                place.sentence += breaks > 1
             line = end
             body = chunk.group()
-            match = _PLAIN_WORD.match(body)
-            if match and len(body) <= _LONGEST_WORD:
+            match = _PLAIN_WORD.match(body) if len(body) <= _LONGEST_WORD else None
+            if match:
                 word = match[1] + (match[2] or "")
                 mended = word if word in self.vocabulary else self._mend(word)
-                for piece in mended.split(" "):
-                    words.append(Word(piece, start, end - len(match[3]), turn, sentence, clause, quoted))
+                words.extend(place.words(mended, start, end - len(match[3])))
                 if match[3]:
-                    sentence += any(c in ".!?" for c in match[3]) and "..." not in match[3]
-                    clause += 1
-                continue
-            sentence, clause, quoted = self._cut(body, start, turn, (sentence, clause, quoted), words)
+                    place.signs(match[3])
+            else:
+                self._cut(body, start, place, words)
         return self._joined(words)
 
-    def _cut(
-        self, body: str, at: int, turn: int, state: tuple[int, int, bool], words: list[Word]
-    ) -> tuple[int, int, bool]:
+    def _cut(self, body: str, at: int, place: _Place, words: list[Word]) -> None:
         """Cut a chunk that is more than letters; adds to ``words``."""
-        sentence, clause, quoted = state
-        begin, stop = 0, len(body)
-        while begin < stop and not (body[begin].isalnum() or body[begin] in "$@*" or body[begin] in self.emoji):
-            if body[begin] in _QUOTES:
-                quoted = not quoted
-            elif body[begin] in _PAUSES:
-                clause += 1
+        begin, end = 0, len(body)
+        while begin < end and not (body[begin].isalnum() or body[begin] in _SIGN_LETTERS or body[begin] in self.emoji):
             begin += 1
-        tail = stop
-        while tail > begin and not (body[tail - 1].isalnum() or unicodedata.category(body[tail - 1])[0] == "M"
-                                    or body[tail - 1] in self.emoji):  # fmt: skip
-            tail -= 1
-        core = body[begin:tail]
-        whole = self._whole(core) if core and len(core) <= _LONGEST_WORD else None
+        while end > begin and not (body[end - 1].isalnum() or unicodedata.category(body[end - 1])[0] == "M"
+                                   or body[end - 1] in "$@|" or body[end - 1] in self.emoji):  # fmt: skip
+            end -= 1
+        place.signs(body[:begin])
+        whole = self._whole(body[begin:end]) if begin < end <= begin + _LONGEST_WORD else None
         if whole:
-            for piece in whole.split(" "):
-                words.append(Word(piece, at + begin, at + tail, turn, sentence, clause, quoted))
+            words.extend(place.words(whole, at + begin, at + end))
         else:
-            for match in _PIECE.finditer(core):
-                piece = match.group().replace(GONE, "")
-                s, e = at + begin + match.start(), at + begin + match.end()
-                if piece in self.emoji:
-                    words.append(Word(self.emoji[piece], s, e, turn, sentence, clause, quoted))
-                elif piece and piece[0].isalnum():
-                    for part in self._mend(_latin(piece)[:_LONGEST_WORD]).split(" "):
-                        words.append(Word(part, s, e, turn, sentence, clause, quoted))
-                elif piece and piece in _ENDS and core[match.end() : match.end() + 1] != piece:
-                    sentence, clause = sentence + 1, clause + 1
-                elif piece and piece in _PAUSES:
-                    clause += 1
-        for c in body[tail:]:
-            quoted ^= c in _QUOTES
-        rest = body[tail:]
-        if any(c in _ENDS for c in rest) and ("..." not in rest and "…" not in rest or "?" in rest):
-            sentence, clause = sentence + 1, clause + 1
-        elif any(c in _PAUSES or c == "-" for c in rest) or rest.startswith(".."):
-            clause += 1
-        return sentence, clause, quoted
+            self._pieces(body[begin:end], at + begin, place, words)
+        place.signs(body[end:])
 
-    @lru_cache(maxsize=20_000)  # noqa: B019 - a process has one reader a table
-    def _whole(self, core: str) -> str | None:
+    def _pieces(self, core: str, at: int, place: _Place, words: list[Word]) -> None:
+        """Cut a chunk that is several words or none; adds to ``words``."""
+        behind = 0
+        for match in self._piece.finditer(core):
+            start, end = match.span()
+            if not (core[start].isdigit() and start == behind + 1 and core[behind - 1 : behind].isdigit()):
+                place.signs(core[behind:start], inside=True)
+            if match.group() in self.emoji:
+                words.extend(place.words(self.emoji[match.group()], at + start, at + end))
+                place.clause += 1
+            else:
+                word = self._latin(match.group()[: 2 * _LONGEST_WORD].replace(GONE, ""))
+                words.extend(place.words(self._mend(word[:_LONGEST_WORD]), at + start, at + end))
+            behind = end
+        place.signs(core[behind:], inside=True)
+
+    def _whole_chunk(self, core: str) -> str | None:
         """The word that a chunk with signs in it stands for, or None where it is several words."""
         bare = core.replace(GONE, "")
-        if bare.isalpha() or (bare.replace("'", "").isalpha() and "'" in bare):
-            return self._mend(_latin(bare.replace("'", "")))
-        if bare in self.emoji:
-            return self.emoji[bare]
+        if bare.replace("'", "").isalpha():
+            return self._mend(self._latin(bare.replace("'", "")))
         if bare.isdigit():
             return bare
-        for candidate in (bare.translate(_LEET), bare.translate(str.maketrans("1", "l")).translate(_LEET)):
-            word = _latin(candidate.replace("'", ""))
-            if word.isalpha() and word != bare and (mended := self._known(word)):
-                return mended
-        if bare in self._starred:
-            return self._starred[bare]
-        masked = _STARRED.sub("*", bare)
-        if masked in self._starred:
-            return self._starred[masked]
-        letters = re.sub(r"[^\w]|_", "", bare)
-        apart = len(letters) >= 3 and all(len(p) == 1 for p in re.split(r"[^\w]+|_", bare) if p)
-        if apart:
-            return self._known(_latin(letters.translate(_LEET)))
+        if bare in self.emoji:
+            return None
+        return self._leet(bare) or self._masked(bare) or self._apart(bare)
+
+    def _leet(self, bare: str) -> str | None:
+        """A word with digits and signs for letters."""
+        if len(bare) < 3:
+            return None
+        found: list[str] = []
+        for ell in ("", "1", "|"):
+            candidate = (bare.replace(ell, "l") if ell else bare).translate(_LEET)
+            word = self._latin(candidate.replace("'", ""))
+            mended = self._known(word) if word.isalpha() else None
+            if mended and not (" " in mended and "!" in bare):  # "no!die" is a sentence's end
+                found.append(mended)
+        return min(found, key=lambda m: not self._telling & set(m.split(" ")), default=None)
+
+    def _masked(self, bare: str) -> str | None:
+        """A word some letters of which are hidden by stars or other signs."""
+        return self._starred.get(bare) or self._starred.get(_STARRED.sub("*", bare))
+
+    def _apart(self, bare: str) -> str | None:
+        """A word with signs between its letters: each of them, or in the midst of a telling one."""
+        pieces = re.findall(WORD, bare)
+        letters = self._latin("".join(pieces))
+        if letters in self._telling:
+            return letters
+        if len(pieces) >= _JOINED and all(len(p) == 1 for p in pieces):
+            return self._known(letters.translate(_LEET))
         return None
 
     def _known(self, word: str) -> str | None:
         mended = self._mend(word)
         return mended if all(w in self.vocabulary for w in mended.split(" ")) else None
 
+    def _latin(self, word: str) -> str:
+        """Look-alike letters of other scripts as Latin ones: beside Latin letters, or all of a telling word."""
+        if word.isascii():
+            return word
+        latin = "".join(LOOK_ALIKES.get(c, c) for c in word)
+        return latin if latin in self._telling or any("a" <= c <= "z" for c in word) else word
+
     def _mend_word(self, word: str) -> str:
         """A word of the vocabulary (or several, spaced) in place of a misspelt one; else the word itself."""
-        if word in self.vocabulary:
+        if word in self._real:
             return word
         if word in self.typos:
             return self.typos[word]
@@ -251,54 +258,82 @@ class Reader:
                 short = _STRETCHED.sub(kept, word)
                 if short in self.vocabulary or short in self.typos or short in self._slips:
                     return self._mend_word(short)
-            return self._mend_word(_STRETCHED.sub(r"\1", word))
-        if len(word) >= 8 and (parts := self._parts(word)) and self._telling & set(parts.split(" ")):
-            return parts
+            return self._squeezed.get(_DOUBLED.sub(r"\1", word)) or self._mend_word(_STRETCHED.sub(r"\1", word))
+        if len(word) >= 8 and any(t in word for t in self._telling):
+            parts = self._parts(word) or []
+            if self._telling & set(parts) and (len(parts) > 2 or _BESIDE & set(parts)):
+                return " ".join(parts)
         return word
 
-    def _parts(self, word: str) -> str | None:
-        """Words run together, cut apart: the cut with the fewest words, none of them a single letter but i and a."""
-        best: list[tuple[int, str] | None] = [(0, "")] + [None] * len(word)
-        for end in range(1, len(word) + 1):
+    def _parts(self, word: str, gaps: bool = False) -> list[str] | None:
+        """Words run together, cut apart into as few as may be; with ``gaps``, some letters may belong to none."""
+        costs = [0, *[len(word) * _UNKNOWN + 1] * len(word)]
+        cuts = [0] * len(costs)
+        for end in range(1, len(costs)):
             for start in range(max(0, end - self._longest), end):
-                before, piece = best[start], word[start:end]
-                if before is None or (len(piece) == 1 and piece not in "ia") or piece not in self.vocabulary:
+                piece = word[start:end]
+                if piece in self._run:
+                    cost = costs[start] + 1
+                elif gaps and end - start == 1:
+                    cost = costs[start] + _UNKNOWN
+                else:
                     continue
-                if best[end] is None or before[0] + 1 < best[end][0]:  # type: ignore[index]
-                    best[end] = (before[0] + 1, f"{before[1]} {piece}".strip())
-        found = best[-1]
-        return found[1] if found and 2 <= found[0] <= len(word) // 2 else None
+                if cost < costs[end]:
+                    costs[end], cuts[end] = cost, start
+        if costs[-1] > len(word) * _UNKNOWN:
+            return None
+        parts: list[str] = []
+        end = len(word)
+        while end:
+            parts.append(word[cuts[end] : end])
+            end = cuts[end]
+        return parts[::-1]
 
     def _joined(self, words: list[Word]) -> list[Word]:
-        """Join letters that stand apart, where together they are words that the rules know."""
-        if sum(len(w.text) == 1 for w in words) < _JOINED:
-            return words
+        """Join letters that stand apart, and the halves of a telling word."""
         out: list[Word] = []
         at = 0
         while at < len(words):
             stop = at
             while stop < len(words) and len(words[stop].text) == 1 and words[stop].text.isalnum():
                 stop += 1
-            run = words[at:stop]
-            word = self._known("".join(w.text for w in run)[: 2 * _LONGEST_WORD]) if len(run) >= _JOINED - 1 else None
-            if word and len(run) <= 2 * _LONGEST_WORD:
-                first, last = run[0], run[-1]
-                for piece in word.split(" "):
-                    out.append(
-                        Word(piece, first.start, last.end, first.turn, first.sentence, first.clause, first.quoted)
-                    )
+            if stop - at >= _JOINED:
+                out += self._spaced(words[at:stop])
                 at = stop
+            elif at + 1 < len(words) and self._halves(words[at], words[at + 1]):
+                out.append(replace(words[at], text=words[at].text + words[at + 1].text, end=words[at + 1].end))
+                at += 2
             else:
-                out.extend(words[at : max(stop, at + 1)])
-                at = max(stop, at + 1)
+                out.append(words[at])
+                at += 1
         return out
 
+    def _halves(self, first: Word, second: Word) -> bool:
+        """Whether a telling word was cut in two."""
+        return (
+            first.sentence == second.sentence
+            and first.text + second.text in self._telling
+            and not {first.text, second.text} <= self.vocabulary
+        )
 
-def _latin(word: str) -> str:
-    """Look-alike letters of other scripts as Latin ones, in a word that has Latin letters too."""
-    if word.isascii() or not any("a" <= c <= "z" for c in word):
-        return word
-    return "".join(_LOOK_ALIKES.get(c, c) for c in word)
+    def _spaced(self, run: list[Word]) -> list[Word]:
+        """Single letters as the words that they spell, if they do."""
+        letters = "".join(w.text for w in run)
+        if letters.isdigit():
+            return run
+        letters = self._latin(letters.translate(_LEET))
+        known = self._known(letters) if len(letters) <= _LONGEST_WORD else None
+        if known and known.replace(" ", "") != letters:
+            return [replace(run[0], text=text, end=run[-1].end) for text in known.split(" ")]
+        parts = [letters] if known == letters else self._parts(letters, gaps=True) or []
+        if not known and not self._telling & set(parts):
+            return run
+        out: list[Word] = []
+        at = 0
+        for part in parts:
+            out.append(replace(run[at], text=part, end=run[at + len(part) - 1].end))
+            at += len(part)
+        return out
 
 
 def _slips(word: str) -> Iterable[str]:
@@ -327,3 +362,4 @@ def _starred(word: str) -> Iterable[str]:
         for j in inner:
             if j > i and len(word) > 3:
                 yield once[:j] + "*" + once[j + 1 :]
+    yield word[0] + "*" * (len(word) - 2) + word[-1]

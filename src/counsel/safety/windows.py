@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from counsel.safety.spelling import Word, plain
+from counsel.safety.letters import GONE, plain
+from counsel.safety.spelling import Word
 
 MOST_WORDS = 48
 """Words of a window; sentences are taken whole while they fit."""
 OVERLAP = 12
 """Words shared by the pieces of a sentence that is longer than a window, and at most by two windows."""
+
+MOST_SIGNS = 20
+"""Characters between two words that are embedded, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,9 @@ def _text(texts: Sequence[str] | Mapping[int, str], words: Sequence[Word]) -> st
             at, turn = word.start, word.turn
         raw = texts[turn]
         if word.start >= at:
-            parts.append(raw[at : word.start])
+            parts.append(raw[at : min(word.start, at + MOST_SIGNS)])
             written = raw[word.start : word.end]
-            known = plain(written).replace("'", "").replace("\x00", "")
+            known = plain(written).replace("'", "").replace(GONE, "")
             parts.append(written if known == word.text else word.text)
         else:  # a second word out of the same letters
             parts.append(" " + word.text)
