@@ -162,6 +162,13 @@ def test_a_phrase_reaches_over_the_end_of_a_message_that_did_not_end_its_sentenc
     assert phrases.find(first + reader.read("die", 1, first[-1].sentence + 1)) == []
 
 
+def test_every_message_is_a_beginning() -> None:
+    reader = Reader("")
+    first = reader.read("I feel low", turn=0)
+    words = first + reader.read("yes I do", 2, first[-1].sentence)
+    assert Phrases(["^ yes", "^ i do"]).find(words) == [Match(0, 3, 4)]
+
+
 def test_only_what_begins_behind_is_found_again() -> None:
     words = words_of("die die die")
     assert [m.start for m in Phrases(["die"]).find(words, begin=1)] == [1, 2]

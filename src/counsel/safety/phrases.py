@@ -212,7 +212,8 @@ class Phrases:
     def find(self, words: Sequence[Word], begin: int = 0) -> list[Match]:
         """Every phrase in the words from number ``begin`` on, each phrase once a start, at its longest.
 
-        A phrase does not reach over the end of a sentence, but may reach over the end of a message.
+        A phrase does not reach over the end of a sentence, but may reach over the end of a message. For ``^`` every
+        message is a beginning, whether or not the one before ended its sentence.
         """
         found: dict[tuple[int, int], int] = {}
         texts = [w.text for w in words]
@@ -224,7 +225,7 @@ class Phrases:
             stops[at] = stop
         for start in range(begin, len(words)):
             self._walk(self._root, texts, start, stops[start], found)
-            if start == 0 or stops[start - 1] == start:
+            if start == 0 or stops[start - 1] == start or words[start - 1].turn != words[start].turn:
                 self._walk(self._first, texts, start, stops[start], found)
         return [Match(phrase, start, end) for (start, phrase), end in found.items()]
 
