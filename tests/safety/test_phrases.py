@@ -91,7 +91,7 @@ def in_words(sentences: Sequence[str]) -> list[Word]:
     return [Word(c, 0, 1, sentence=n) for n, sentence in enumerate(sentences) for c in sentence]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(PHRASE, min_size=1, max_size=4), SENTENCES)
 @example([(False, ["...", "a"], False)], ["bca"])
 @example([(True, [(True, [["a"], ["b", "c"]]), "d"], True)], ["d", "bcd", "ad"])
@@ -214,7 +214,7 @@ def test_what_cannot_be_read_is_named(phrase: str, complaint: str) -> None:
 
 def test_no_table_makes_it_slow() -> None:
     phrases = Phrases(["a ... a ... a ... a ... b", "[a] [a] [a] [a] [a] [a] b", "(a|a a|a a a) ... (a|a a) c"])
-    once, twice = (_seconds(phrases, n) for n in (2_000, 4_000))
+    once, twice = (_seconds(phrases, n) for n in (1_000, 2_000))
     assert twice < 3.5 * once + 0.05
 
 
@@ -235,7 +235,7 @@ def test_the_shipped_rules_are_found_in_linear_time() -> None:
     random.seed(7)
     common = sorted(table._phrases.vocabulary)
     for text in ("i want to be dead and i ", "not my dad he ", " ".join(random.choices(common, k=200)) + ". "):
-        words = table.reader.read(text * (24_000 // len(text)))
+        words = table.reader.read(text * (12_000 // len(text)))
         start = time.process_time()
         table._phrases.find(words[: len(words) // 2])
         once = time.process_time() - start

@@ -1,4 +1,4 @@
-"""Train the screen's classifier: MiniLM with a LoRA adapter, a linear head on its sentence vectors, the best window counts.
+"""Train the screen's classifier: MiniLM with a LoRA adapter and a linear head on its sentence vectors.
 
     python tools/screening/train.py [--epochs 5] [--out src/counsel/safety/classifier.safetensors]
 
@@ -13,20 +13,21 @@ import argparse
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from messages import FOLDER, Labelled, read
 from peft import LoraConfig, get_peft_model
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from counsel.model.embed import MOST_TOKENS, SHA256, Embedder
 from counsel.safety.classifier import CATEGORY_OUTPUTS, LEVEL_OUTPUTS, OUTPUTS, SCALE, WEIGHTS
 from counsel.safety.rules import load
 from counsel.safety.spelling import Word
-from counsel.safety.windows import windows
 from counsel.safety.verdict import Level
-from messages import FOLDER, Labelled, read
+from counsel.safety.windows import windows
 
 RANK, BATCH = 32, 32
 ADAPTED = ("query", "key", "value", "dense")
@@ -79,13 +80,31 @@ class Net(torch.nn.Module):
         index = owner.unsqueeze(-1).expand_as(logits)
         return torch.full((count, logits.shape[1]), -1e4).scatter_reduce(0, index, logits, "amax")
 
+    def adapted(self) -> Iterator[tuple[str, torch.nn.Module]]:
+        """The layers with an adapter, by their names in MiniLM."""
+        for name, module in self.encoder.named_modules():
+            if hasattr(module, "lora_A") and "default" in module.lora_A:
+                yield name.removeprefix("base_model.model."), module
+
+    def take(self, weights: Path) -> None:
+        """Start from weights that ``save`` wrote."""
+        known = load_file(str(weights))
+        with torch.no_grad():
+            self.head.weight.copy_(known["head.weight"])
+            self.head.bias.copy_(known["head.bias"])
+            for name, module in self.adapted():
+                module.lora_A["default"].weight.copy_(known[f"{name}.A"])
+                module.lora_B["default"].weight.copy_(known[f"{name}.B"].float() / module.scaling["default"])
+
 
 def batch_of(chosen: list[int], pieces: list[list[str]]) -> tuple[list[str], torch.Tensor]:
+    """The windows of some messages, and which message each belongs to."""
     texts = [w for i in chosen for w in pieces[i]]
     return texts, torch.tensor([k for k, i in enumerate(chosen) for _ in pieces[i]])
 
 
 def predict(net: Net, chosen: list[int], pieces: list[list[str]]) -> np.ndarray:
+    """Logits of some messages, shape (messages, outputs)."""
     net.eval()
     out = []
     with torch.inference_mode():
@@ -129,6 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--start", type=Path, help="go on from these weights")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
@@ -141,6 +161,8 @@ def main() -> None:
     train, test = np.flatnonzero(~aside), np.flatnonzero(aside).tolist()
     print(len(train), "to train on,", len(test), "aside", flush=True)
     net = Net()
+    if chosen.start:
+        net.take(chosen.start)
     adapted = [p for p in net.encoder.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         [{"params": adapted, "lr": chosen.rate, "weight_decay": 0.01}, {"params": net.head.parameters(), "lr": 5e-3}]
@@ -175,28 +197,20 @@ def main() -> None:
         logits_aside = predict(net, test, pieces)
         report(logits_aside, [messages[i] for i in test])
     platt = [calibrated(logits_aside[:, k], wanted[test, k].numpy()) for k in range(len(OUTPUTS))]
-    save(net, platt, [messages[i] for i in test], logits_aside, chosen)
+    save(net, platt, chosen)
 
 
-def save(
-    net: Net, platt: list[tuple[float, float]], aside: list[Labelled], logits: np.ndarray, chosen: argparse.Namespace
-) -> None:
+def save(net: Net, platt: list[tuple[float, float]], chosen: argparse.Namespace) -> None:
     """Write adapter, head, calibration, and where they come from."""
     tensors = {"head.weight": net.head.weight.detach().half(), "head.bias": net.head.bias.detach().float()}
-    for name, module in net.encoder.named_modules():
-        if hasattr(module, "lora_A") and "default" in module.lora_A:
-            plain = name.removeprefix("base_model.model.")
-            tensors[f"{plain}.A"] = module.lora_A["default"].weight.detach().half().contiguous()
-            tensors[f"{plain}.B"] = (
-                (module.lora_B["default"].weight.detach() * module.scaling["default"]).half().contiguous()
-            )
+    for name, module in net.adapted():
+        tensors[f"{name}.A"] = module.lora_A["default"].weight.detach().half()
+        tensors[f"{name}.B"] = (module.lora_B["default"].weight.detach() * module.scaling["default"]).half()
     tensors["platt"] = torch.tensor(platt)
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(FOLDER.glob("*.txt")))).hexdigest()
     about = {"outputs": json.dumps(OUTPUTS), "messages_sha256": digest, "minilm_sha256": SHA256,
              "epochs": str(chosen.epochs), "rate": str(chosen.rate), "seed": str(chosen.seed)}  # fmt: skip
     save_file({k: v.contiguous() for k, v in tensors.items()}, chosen.out, about)
-    np.savez_compressed(chosen.out.with_suffix(".aside.npz"), logits=logits,
-                        level=[m.level for m in aside], source=[m.file for m in aside], text=[m.text for m in aside])  # fmt: skip
     print(chosen.out, chosen.out.stat().st_size, "bytes")
 
 

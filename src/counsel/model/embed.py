@@ -39,6 +39,7 @@ class Embedder:
     """
 
     def __init__(self, directory: Path | None = None, adapter: Mapping[str, torch.Tensor] | None = None) -> None:
+        from safetensors.torch import load_file
         from tokenizers import Tokenizer
         from transformers import BertConfig, BertModel
 
@@ -49,18 +50,28 @@ class Embedder:
         self._tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
         self._tokenizer.enable_truncation(MOST_TOKENS)
         self._tokenizer.enable_padding()
-        config = BertConfig.from_pretrained(str(home))
-        self._model = BertModel.from_pretrained(str(home), config=config, add_pooling_layer=False).eval()
-        with torch.no_grad():
-            for name in {n[:-2] for n in adapter or {}}:
-                weight = self._model.get_submodule(name).weight
-                weight += (adapter[f"{name}.B"] @ adapter[f"{name}.A"]).to(weight.dtype)  # type: ignore[index]
+        # Not from_pretrained, which reports and draws a bar.
+        self._model = BertModel(BertConfig.from_pretrained(str(home)), add_pooling_layer=False).eval()
+        state = load_file(str(weights))
+        self._model.load_state_dict({n: t for n, t in state.items() if n in self._model.state_dict()})
+        if adapter:
+            self._adapt(adapter)
+
+    def _adapt(self, adapter: Mapping[str, torch.Tensor]) -> None:
+        try:
+            with torch.no_grad():
+                for name in {n.rpartition(".")[0] for n in adapter}:
+                    weight = self._model.get_submodule(name).weight
+                    weight += (adapter[f"{name}.B"] @ adapter[f"{name}.A"]).to(weight.dtype)
+        except (AttributeError, KeyError, RuntimeError) as e:
+            what = f"the adapter does not fit the sentence model at {name}"
+            raise CounselError(what, where=PACKAGE, fix="install counsel again") from e
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, shape (texts, 384)."""
         if not texts:
             return np.zeros((0, DIMENSIONS), np.float32)
-        encoded = self._tokenizer.encode_batch(list(texts))
+        encoded = self._tokenizer.encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
         ids = torch.tensor([e.ids for e in encoded])
         mask = torch.tensor([e.attention_mask for e in encoded])
         with torch.inference_mode():

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from counsel.errors import CounselError
 from counsel.safety.verdict import CATEGORIES, Category
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WEIGHTS = Path(__file__).parent / "classifier.safetensors"
 LEVEL_OUTPUTS = ("low", "moderate", "high", "imminent")
@@ -22,6 +26,8 @@ CATEGORY_OUTPUTS: tuple[Category, ...] = tuple(c for c in CATEGORIES if c != "mi
 OUTPUTS = (*LEVEL_OUTPUTS, *CATEGORY_OUTPUTS, "other")
 SCALE = 10.0
 """Unit vectors are this long when they reach the head, so that its weights stay small."""
+DIMENSIONS = 384
+"""Of a sentence vector."""
 REMEMBERED = 4096
 """Windows whose result is kept, so that a conversation's earlier messages are not read again."""
 
@@ -49,15 +55,9 @@ class Classifier:
     """
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
-        from safetensors import safe_open
-
         from counsel.model.embed import Embedder
 
-        try:
-            with safe_open(str(weights), "pt") as f:
-                tensors = {name: f.get_tensor(name).float() for name in f.keys()}  # noqa: SIM118
-        except Exception as e:  # safetensors has its own errors for a damaged file
-            raise CounselError(f"the classifier cannot be read: {e}", where=weights, fix="install counsel again") from e
+        tensors = _tensors(weights)
         self._weight, self._bias = tensors.pop("head.weight"), tensors.pop("head.bias")
         self._platt = tensors.pop("platt")
         self._embed = Embedder(adapter=tensors)
@@ -87,6 +87,27 @@ class Classifier:
             Probabilities(tuple(row[:levels]), tuple(row[levels:-1]), row[-1])
             for row in torch.sigmoid(logits * self._platt[:, 0] + self._platt[:, 1]).tolist()
         ]
+
+
+def _tensors(weights: Path) -> dict[str, Tensor]:
+    """The file's tensors, checked."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(str(weights), "pt") as f:
+            tensors = {name: f.get_tensor(name).float() for name in f.keys()}  # noqa: SIM118
+    except Exception as e:  # safetensors has its own errors for a damaged file
+        raise CounselError(f"the classifier cannot be read: {e}", where=weights, fix=_INSTALL) from e
+    shapes = {"head.weight": (len(OUTPUTS), DIMENSIONS), "head.bias": (len(OUTPUTS),), "platt": (len(OUTPUTS), 2)}
+    for name, shape in shapes.items():
+        if name not in tensors or tuple(tensors[name].shape) != shape:
+            raise CounselError(f"the classifier's {name} is not of shape {shape}", where=weights, fix=_INSTALL)
+    if not all(t.isfinite().all() for t in tensors.values()):
+        raise CounselError("the classifier's weights are no numbers", where=weights, fix=_INSTALL)
+    return tensors
+
+
+_INSTALL = "install counsel again"
 
 
 @cache

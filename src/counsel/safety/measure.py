@@ -83,7 +83,7 @@ def read_labelled(path: Path) -> list[Labelled]:
                 raise ValueError(f"no such category: {sorted(set(categories) - set(CATEGORIES))[0]}")
             manner = str(json.loads(line).get("manner", "unnamed"))
             found.append(Labelled(tuple(conversation(line)), Level[expect["level"]], categories, manner))
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             fix = 'give {"messages": […], "manner": "…", "expect": {"level": "low", "categories": ["suicide"]}}'
             raise CounselError(f"this line is no labelled conversation: {e}", where=f"{path}:{n}", fix=fix) from e
     if not found:

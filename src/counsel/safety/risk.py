@@ -34,7 +34,7 @@ class Turn:
     hints: list[Sign] = field(default_factory=list)
     raisers: list[tuple[Hit, Evidence]] = field(default_factory=list)
     excused: list[tuple[Hit, Evidence]] = field(default_factory=list)
-    markers: set[str] = field(default_factory=set)
+    markers: dict[str, Evidence] = field(default_factory=dict)
     refuse: bool = False
 
     def add(self, hit: Hit, evidence: Evidence) -> None:
@@ -42,7 +42,7 @@ class Turn:
         concept = hit.concept
         sign = Sign(concept.level, (concept.category,), evidence, hit.subject, hit.time, concept.soft)
         if concept.marker:
-            self.markers.add(concept.id)
+            self.markers.setdefault(concept.id, evidence)
             if concept.category == "minor":
                 self.signs.append(sign)
         elif hit.excuse:
@@ -78,7 +78,7 @@ class Risk:
 
     level: Level = Level.none
     categories: dict[Category, Level] = field(default_factory=dict)
-    evidence: list[Evidence] = field(default_factory=list)
+    evidence: dict[Evidence, None] = field(default_factory=dict)
     subject: Subject = "unclear"
     time: Time = "unclear"
     _hints: dict[str, Sign] = field(default_factory=dict)
@@ -110,8 +110,7 @@ class Risk:
             self.subject, self.time = sign.subject, sign.time
         for category in sign.categories:
             self.categories[category] = max(sign.level, self.categories.get(category, Level.none))
-        if sign.evidence not in self.evidence:
-            self.evidence.append(sign.evidence)
+        self.evidence[sign.evidence] = None
         tier: Literal["rules", "classifier"] = "classifier" if sign.evidence.signal == "classifier" else "rules"
         self._reached[tier] = max(sign.level, self._reached.get(tier, Level.none))
         return sign.level
@@ -133,7 +132,7 @@ class Risk:
             level = Level.moderate
         else:
             return Level.none
-        return self._note(Sign(level, ("suicide",), Evidence(turn.number, 0, 0, "answers_yes"), "self", "present"))
+        return self._note(Sign(level, ("suicide",), turn.markers["answers_yes"], "self", "present"))
 
     def _raised(self, turn: Turn) -> Level:
         """Means and times count beside another sign of the same category."""
@@ -144,7 +143,7 @@ class Risk:
             known = self.categories.get(concept.category, Level.none)
             if concept.same_sentence and (evidence.turn != turn.number or concept.category not in now):
                 continue
-            if known >= Level.moderate or (known and concept.category in now):
+            if known >= Level.moderate or (known and (concept.category in now or evidence.turn == turn.number)):
                 risen = max(risen, self._note(Sign(concept.raises, (concept.category,), evidence, "self", "present")))
         return risen
 

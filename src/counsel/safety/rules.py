@@ -7,11 +7,13 @@ around it, fiction, study or work, a past that is over. ``Hit.excuse`` says whic
 from __future__ import annotations
 
 import tomllib
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from counsel.errors import CounselError
 from counsel.safety.phrases import Match, Phrases
@@ -49,7 +51,7 @@ class Concept:
     hint: bool = False
     """Nothing alone; two different hints in a conversation are low."""
     soft: bool = False
-    """Stands only where the classifier does not find its sentences plainly safe; always where there is no classifier."""
+    """Stands only where the classifier does not find its sentences plainly safe; always where there is none."""
     marker: bool = False
     """Says something about the conversation and is no sign of risk."""
     scope: bool = True
@@ -132,6 +134,35 @@ class Rules:
         return sorted(found.values(), key=lambda h: (h.start, h.end))
 
 
+class _Cues:
+    """The cues of one kind, to be asked about a place in a time that does not grow with the text."""
+
+    def __init__(self, words: Sequence[Word], matches: Sequence[Match]) -> None:
+        self.words = words
+        self.matches = sorted(matches, key=lambda m: m.start)
+        self.starts = [m.start for m in self.matches]
+        self.longest = max((m.end - m.start for m in matches), default=0)
+        self.sentences = {(words[m.start].turn, words[m.start].sentence) for m in matches}
+
+    def within(self, first: int, stop: int) -> Sequence[Match]:
+        """Those that start at the words ``first`` to ``stop``, the latter excluded."""
+        return self.matches[bisect_left(self.starts, first) : bisect_left(self.starts, stop)]
+
+    def over(self, at: int) -> Iterator[Match]:
+        """Those that reach over a word, or end just before it."""
+        return (m for m in self.within(at - self.longest, at + 1) if at <= m.end)
+
+    def before(self, at: int) -> int:
+        """The start of the nearest one before a word in its sentence; -1 where there is none."""
+        place = bisect_left(self.starts, at) - 1
+        there = place >= 0 and self.words[self.starts[place]].sentence == self.words[at].sentence
+        return self.starts[place] if there else -1
+
+    def near(self, word: Word, back: int, ahead: int) -> bool:
+        """Whether one stands in the word's message, so many sentences before or behind it at most."""
+        return any((word.turn, word.sentence + d) in self.sentences for d in range(-back, ahead + 1))
+
+
 class _Scope:
     """What stands around a phrase."""
 
@@ -139,10 +170,12 @@ class _Scope:
         self, words: Sequence[Word], cues: Sequence[Match], kinds: Sequence[tuple[str, str]], idioms: Sequence[Match]
     ) -> None:
         self.words = words
-        self.idioms = [(m.start, m.end) for m in idioms]
-        self.cues: dict[tuple[str, str], list[Match]] = {}
+        self.covered = {i for m in idioms for i in range(m.start, m.end)}
+        grouped: dict[tuple[str, str], list[Match]] = {}
         for cue in cues:
-            self.cues.setdefault(kinds[cue.phrase], []).append(cue)
+            grouped.setdefault(kinds[cue.phrase], []).append(cue)
+        self.cues = {kind: _Cues(words, matches) for kind, matches in grouped.items()}
+        self.none = _Cues(words, ())
 
     def judged(self, concept: Concept, match: Match) -> Hit:
         """The hit with what excuses it, of whom it speaks, and when."""
@@ -152,7 +185,7 @@ class _Scope:
         excuse: Excuse = ""
         if not concept.scope:
             return Hit(concept, start, end, "", "self", "present")
-        if any(a < end and start < b for a, b in self.idioms):
+        if any(i in self.covered for i in range(start, end)):
             excuse = "idiom"
         elif self._negated(language, start, end):
             excuse = "negated"
@@ -162,113 +195,115 @@ class _Scope:
             excuse, time = "past", "past"
         elif subject == "unclear":
             excuse = "addressed"
-        elif self._near(language, "hypothetical", start):
+        elif self._kind(language, "hypothetical").before(start) >= 0:
             time = "hypothetical"
         return Hit(concept, start, end, excuse, subject, time)
 
-    def _kind(self, language: str, kind: str) -> list[Match]:
-        return self.cues.get((language, kind), [])
-
-    def _near(self, language: str, kind: str, start: int) -> bool:
-        """Whether a cue stands in the same sentence, before the phrase."""
-        sentence = self.words[start].sentence
-        return any(c.start < start and self.words[c.start].sentence == sentence for c in self._kind(language, kind))
+    def _kind(self, language: str, kind: str) -> _Cues:
+        return self.cues.get((language, kind), self.none)
 
     def _negated(self, language: str, start: int, end: int) -> bool:
-        words = self.words
-        here = words[start]
-        excused = [(c.start, c.end) for c in self._kind(language, "not_negation")]
-        for cue in self._kind(language, "negation"):
-            if not start - BEFORE <= cue.start < start or words[cue.start].clause != here.clause:
+        words, here = self.words, self.words[start]
+        denying_nothing = self._kind(language, "not_negation")
+        for cue in self._kind(language, "negation").within(start - BEFORE, start):
+            first = words[cue.start]
+            if (first.sentence, first.clause) != (here.sentence, here.clause):
                 continue
-            if words[cue.start].sentence != here.sentence or any(a <= cue.start < b for a, b in excused):
+            if any(m.end > cue.start for m in denying_nothing.over(cue.start)):
                 continue
             if not self._goes_on(language, cue.end, start):
                 return True
-        denied = (c for c in self._kind(language, "denial") if words[c.start].sentence == here.sentence)
-        if any(c.start <= start <= c.end for c in denied):
+        if any(words[m.start].sentence == here.sentence for m in self._kind(language, "denial").over(start)):
             return True
-        behind = [c for c in self._kind(language, "negated_after") if end <= c.start <= end + 3]
-        return any(words[c.start].sentence in (here.sentence, here.sentence + 1) for c in behind)
+        behind = self._kind(language, "negated_after").within(end, end + 4)
+        return any(words[m.start].sentence in (here.sentence, here.sentence + 1) for m in behind)
 
     def _goes_on(self, language: str, start: int, end: int) -> bool:
         """Whether a new statement begins in between: "they don't call and I …"."""
-        speakers = {c.start for c in self._kind(language, "self")}
-        return any(self.words[i].text in _JOINERS and i + 1 in speakers for i in range(start, end))
+        speakers = self._kind(language, "self")
+        return any(self.words[i].text in _JOINERS and speakers.within(i + 1, i + 2) for i in range(start, end))
 
     def _fiction(self, concept: Concept, start: int, end: int) -> bool:
         """A cue in the sentence; or in one beside it where the phrase is quoted."""
         here, language = self.words[start], concept.language
-
-        def stands(kind: str) -> bool:
-            return any(
-                self.words[c.start].turn == here.turn
-                and abs(self.words[c.start].sentence - here.sentence) <= here.quoted
-                for c in self._kind(language, kind)
-            )
-
-        own = any(start <= c.start < end for c in self._kind(language, "self"))
-        return stands("fiction") or (not own and concept.level < Level.imminent and stands("topic"))
+        reach = int(here.quoted)
+        if self._kind(language, "fiction").near(here, reach, reach):
+            return True
+        own = self._kind(language, "self").within(start, end)
+        return not own and concept.level < Level.imminent and self._kind(language, "topic").near(here, reach, reach)
 
     def _past(self, language: str, start: int) -> bool:
         here = self.words[start]
-
-        def said(kind: str, reach: int) -> bool:
-            return any(
-                self.words[c.start].turn == here.turn and 0 <= self.words[c.start].sentence - here.sentence <= reach
-                for c in self._kind(language, kind)
-            )
-
-        before = any(
-            self.words[c.start].turn == here.turn and here.sentence - self.words[c.start].sentence == 1
-            for c in self._kind(language, "past")
+        return (
+            self._kind(language, "past").near(here, 1, 0)
+            and not self._kind(language, "not_past").near(here, 0, 0)
+            and not self._kind(language, "recent").near(here, 0, 0)
         )
-        return (said("past", 0) or before) and not said("not_past", 0) and not said("recent", 0)
 
     def _subject(self, language: str, start: int, end: int) -> Subject:
         """Who is nearest: inside the phrase itself, else to its left in the sentence."""
-        sentence = self.words[start].sentence
-        nearest: tuple[int, Subject] = (-1, "self")
+        if self._kind(language, "self").within(start, end):
+            return "self"
         kinds: tuple[tuple[str, Subject], ...] = (("self", "self"), ("others", "other"), ("listener", "unclear"))
+        nearest: tuple[int, Subject] = (-1, "self")
         for kind, subject in kinds:
-            for cue in self._kind(language, kind):
-                inside = start <= cue.start < end
-                if inside and subject == "self":
-                    return "self"
-                if cue.start < start and self.words[cue.start].sentence == sentence and cue.start > nearest[0]:
-                    nearest = (cue.start, subject)
+            before = self._kind(language, kind).before(start)
+            if before > nearest[0]:
+                nearest = (before, subject)
         return nearest[1]
 
 
-def _rows(path: Path, language: str) -> Iterator[Concept]:
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
-    known = {f.name for f in fields(Concept)} - {"passes"} | {"pass"}
+_FIELDS: dict[str, type] = {
+    **dict.fromkeys(("id", "category", "level", "says", "language", "raises", "subject", "time", "action"), str),
+    **dict.fromkeys(("phrases", "match", "pass"), list),
+    **dict.fromkeys(("same_sentence", "hint", "soft", "marker", "scope"), bool),
+}
+_WANTED = {str: "text in quotes", list: "a list of texts in quotes", bool: "true or false"}
+_REQUIRED = ("id", "category", "level", "says", "phrases")
+_VALUES: dict[str, tuple[str, ...]] = {
+    "category": CATEGORIES,
+    "level": tuple(Level.__members__),
+    "raises": tuple(Level.__members__),
+    "language": LANGUAGES,
+    "subject": get_args(Subject),
+    "time": ("recent",),
+    "action": get_args(Action),
+}
+
+
+def _check(row: Mapping[str, Any], where: str) -> None:
+    if unknown := set(row) - set(_FIELDS):
+        raise CounselError(f"unknown field {sorted(unknown)[0]}", where=where, fix=f"use {', '.join(sorted(_FIELDS))}")
+    for name in _REQUIRED:
+        if row.get(name, ()) in ("", (), []):
+            raise CounselError(f"the field {name} is missing", where=where, fix="add it")
+    for name, value in row.items():
+        kind = _FIELDS[name]
+        fits = type(value) is kind and (kind is not list or {str}.issuperset(map(type, row[name])))
+        if not fits:
+            raise CounselError(f"the field {name} is not {_WANTED[kind]}", where=where, fix=f"write {_WANTED[kind]}")
+        if name in _VALUES and value not in _VALUES[name]:
+            raise CounselError(f"no such {name}: {value}", where=where, fix=f"use {', '.join(_VALUES[name])}")
+
+
+def _rows(path: Path, table: Mapping[str, Any], language: str) -> Iterator[Concept]:
     for n, row in enumerate(table.get("concept", ()), 1):
-        where = f"{path.name}, concept {n} {row.get('id', '')}"
-        if unknown := set(row) - known:
-            raise CounselError(
-                f"unknown field {sorted(unknown)[0]}", where=where, fix=f"use {', '.join(sorted(known))}"
-            )
-        missing = {"id", "category", "level", "says", "phrases"} - set(row)
-        if missing:
-            raise CounselError(f"the field {sorted(missing)[0]} is missing", where=where, fix="add it")
-        if row["category"] not in CATEGORIES:
-            raise CounselError(f"no such category: {row['category']}", where=where, fix=f"use {', '.join(CATEGORIES)}")
-        levels = Level.__members__
-        for name in ("level", "raises"):
-            if row.get(name, "none") not in levels:
-                raise CounselError(f"no such level: {row[name]}", where=where, fix=f"use {', '.join(levels)}")
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k != "pass"}
-        level, raises = levels[row["level"]], levels[row.get("raises", "none")]
-        yield Concept(
-            **plain
-            | {
-                "level": level,
-                "raises": raises,
-                "passes": tuple(row.get("pass", ())),
-                "language": row.get("language", language),
-            }
-        )
+        _check(row, f"{path.name}, concept {n} {row.get('id', '')}")
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+        values["passes"] = values.pop("pass", ())
+        values["level"], values["raises"] = Level[row["level"]], Level[row.get("raises", "none")]
+        yield Concept(**{"language": language} | values)
+
+
+def _table(path: Path, parts: Sequence[str] = ()) -> dict[str, Any]:
+    """A file of the table; ``parts`` are all that it may hold, where there are such."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise CounselError(f"not readable as TOML: {e}", where=path.name, fix="mend the line") from e
+    if parts and (unknown := set(table) - set(parts)):
+        raise CounselError(f"unknown table {sorted(unknown)[0]}", where=path.name, fix=f"use {', '.join(parts)}")
+    return table
 
 
 @cache
@@ -280,17 +315,13 @@ def load(folder: Path = TABLE) -> Rules:
     """
     concepts: list[Concept] = []
     lists: dict[str, Sequence[str]] = {}
-    tables = {p.stem: p for p in sorted(folder.glob("*.toml"))}
-    for name, path in tables.items():
-        if name in ("words", "scope", "idioms"):
-            continue
-        try:
-            concepts += _rows(path, name if name in LANGUAGES else "en")
-            lists |= tomllib.loads(path.read_text(encoding="utf-8")).get("lists", {})
-        except tomllib.TOMLDecodeError as e:
-            raise CounselError(f"not TOML: {e}", where=path.name, fix="mend the line") from e
-    twice = {c.id for c in concepts if sum(o.id == c.id and o.language == c.language for o in concepts) > 1}
+    for path in sorted(folder.glob("*.toml")):
+        if path.stem not in ("words", "scope", "idioms"):
+            table = _table(path, ("concept", "lists"))
+            concepts += _rows(path, table, path.stem if path.stem in LANGUAGES else "en")
+            lists |= table.get("lists", {})
+    twice = [key for key, count in Counter((c.id, c.language) for c in concepts).items() if count > 1]
     if twice:
-        raise CounselError(f"two concepts have the id {sorted(twice)[0]}", where=folder, fix="rename one")
-    words, scope, idioms = (tomllib.loads(tables[n].read_text(encoding="utf-8")) for n in ("words", "scope", "idioms"))
-    return Rules(concepts, lists, words, scope, idioms["phrases"])
+        raise CounselError(f"two concepts have the id {sorted(twice)[0][0]}", where=folder, fix="rename one")
+    words, scope, idioms = (_table(folder / f"{name}.toml") for name in ("words", "scope", "idioms"))
+    return Rules(concepts, lists, words, scope, idioms.get("phrases", ()))

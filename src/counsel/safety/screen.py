@@ -15,7 +15,7 @@ from counsel.safety.classifier import CATEGORY_OUTPUTS, Probabilities, classifie
 from counsel.safety.language import Language, language_of
 from counsel.safety.risk import Risk, Sign, Turn
 from counsel.safety.rules import Hit, Rules
-from counsel.safety.spelling import Word
+from counsel.safety.spelling import Word, ends_sentence
 from counsel.safety.verdict import Category, Evidence, Level, Verdict
 from counsel.safety.windows import Window, windows
 
@@ -54,6 +54,13 @@ class _Heard:
     words: list[Word] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
 
+    def next_place(self) -> tuple[int, int]:
+        """Sentence and clause of the next message's first word: it may end the sentence that the last one began."""
+        if not self.words:
+            return 0, 0
+        last = self.words[-1]
+        return last.sentence + ends_sentence(self.texts[last.turn][last.end :]), last.clause + 1
+
 
 class Screen:
     """Reads whole conversations. One may serve many threads.
@@ -85,7 +92,7 @@ class Screen:
                 language = language_of(message.content)
                 text, whole = _within_bounds(message.content)
                 turn, read = self._turn(number, text, heard, language)
-                degraded |= not (whole and read)
+                degraded |= not (whole and read) or (language.sure and not language.read)
                 risk.hear(turn, asked)
                 asked = frozenset()
             if settled and settled.turn == number:
@@ -99,8 +106,8 @@ class Screen:
 
     def _turn(self, number: int, text: str, heard: _Heard, language: Language) -> tuple[Turn, bool]:
         """What one message says, and whether the classifier could read it."""
-        last = heard.words[-1] if heard.words else None
-        words = self.rules.reader.read(text, number, last.sentence if last else 0, last.clause + 1 if last else 0)
+        sentence, clause = heard.next_place()
+        words = self.rules.reader.read(text, number, sentence, clause)
         tail = heard.words[-JOINED_WORDS:]
         stream = [*tail, *words]
         heard.texts[number] = text
@@ -109,7 +116,7 @@ class Screen:
             if not (hit.concept.marker and hit.start < len(tail)):
                 turn.add(hit, _evidence(hit, stream))
         read = True
-        if self.classify is not None and words and language.tag in ("en", "und"):
+        if self.classify is not None and words and (language.tag in ("en", "und") or not language.sure):
             skipped = max(0, len(tail) - CONTEXT_WORDS)
             read = self._classify(turn, stream[skipped:], len(tail) - skipped, heard.texts)
         heard.words = stream
@@ -123,6 +130,8 @@ class Screen:
         )
         try:
             judged = self.classify([w.text for w in chosen])  # type: ignore[misc]
+            if len(judged) != len(chosen) or not all(map(_sound, judged)):
+                return False
         except Exception:  # whatever fails in there, the rules' word stands and the verdict says that it stands alone
             return False
         for window, probabilities in zip(chosen, judged, strict=True):
@@ -134,6 +143,12 @@ class Screen:
             if level:
                 turn.signs.append(_sign(window, probabilities, level, stream, begin))
         return len(chosen) == len(found)
+
+
+def _sound(p: Probabilities) -> bool:
+    """Whether these are probabilities, all of them: a damaged classifier gives others, or none."""
+    whole = (len(p.levels), len(p.categories)) == (len(THRESHOLDS), len(CATEGORY_OUTPUTS))
+    return whole and all(0 <= q <= 1 for q in (*p.levels, *p.categories, p.other))
 
 
 def _within_bounds(text: str) -> tuple[str, bool]:

@@ -99,6 +99,11 @@ def _read_signs(signs: str) -> tuple[bool, bool, bool]:
     return quotes, any(c in _ENDS for c in signs), pauses
 
 
+def ends_sentence(signs: str) -> bool:
+    """Whether the raw signs behind a message's last word end its sentence."""
+    return _read_signs(plain(signs[:_LONGEST_WORD]))[1]
+
+
 class Reader:
     """Cuts raw text into words and mends them.
 
