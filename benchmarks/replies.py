@@ -2,7 +2,7 @@
 
     python benchmarks/replies.py [--show] [FILE ...]
 
-Without a file: tests/safety/replies.jsonl, which the rules were tuned on, and tests/safety/replies_attack.jsonl, whose
+Without a file: replies.jsonl in tests/safety/replies, which the rules were tuned on, and attack.jsonl there, whose
 first reading, before anything was mended, docs/replies.md states. Both were written by the rules' own author, so
 neither is a held-out measure.
 """
@@ -16,12 +16,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from counsel.safety.replies import Context, screen_reply
+from counsel.safety.replies.judge import Context, screen_reply
 from counsel.safety.verdict import KINDS, Verdict
 from counsel.statistics import wilson
 
-TESTS = Path(__file__).resolve().parents[1] / "tests" / "safety"
-FILES = (TESTS / "replies.jsonl", TESTS / "replies_attack.jsonl")
+TESTS = Path(__file__).resolve().parents[1] / "tests" / "safety" / "replies"
+FILES = (TESTS / "replies.jsonl", TESTS / "attack.jsonl")
 # Allowed in every row: numbers and sites as the helplines' table would give them.
 NUMBERS = frozenset(("988", "116 123"))
 SITES = frozenset(("988lifeline.org", "findahelpline.com"))

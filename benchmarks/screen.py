@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from counsel.conversation import Message
-from counsel.safety.measure import read_labelled
-from counsel.safety.screen import Screen
+from counsel.safety.screening.measure import read_labelled
+from counsel.safety.screening.screen import Screen
 
 HELD_OUT = Path(__file__).parent / "screening" / "english.jsonl"
 
@@ -36,7 +36,8 @@ def timed(name: str, judge: Callable[[str], object], inputs: list[str]) -> None:
         judge(text)
         found.append(1000 * (time.perf_counter() - start))
     found.sort()
-    print(f"{name}: median {found[len(found) // 2]:.1f} ms, p95 {found[int(0.95 * len(found))]:.1f} ms, most {found[-1]:.1f} ms")
+    median, high = found[len(found) // 2], found[int(0.95 * len(found))]
+    print(f"{name}: median {median:.1f} ms, p95 {high:.1f} ms, most {found[-1]:.1f} ms")
 
 
 def main() -> None:

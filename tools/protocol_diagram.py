@@ -11,13 +11,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from counsel.safety import protocol_steps as steps
-from counsel.safety.protocol import Reply, State, respond
+from counsel.safety.protocol import steps as steps
+from counsel.safety.protocol.machine import Reply, State, respond
 from counsel.safety.verdict import Category, Evidence, Level, Subject, Verdict
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "protocol.md"
-TALKS = ROOT / "tests" / "safety" / "protocol_talks.toml"
+TALKS = ROOT / "tests" / "safety" / "protocol" / "talks.toml"
 TODAY = date(2026, 12, 1)
 
 

@@ -1,19 +1,19 @@
-"""A guarded turn: who leads, what is held back, what is remembered. The classifier is left out; the rules are the floor."""
+"""A guarded turn: who leads, what is held back, what is remembered. The rules alone: they are the floor."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from counsel.chat.guard import Guard
 from counsel.chat.terminal import Talk, loop
 from counsel.conversation import Conversation
 from counsel.model.engine import Sampling, ScriptedEngine, TooLong
-from counsel.safety.screen import Screen
+from counsel.safety.screening.screen import Screen
 from counsel.safety.verdict import Level
 
-NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 class Clock:

@@ -98,7 +98,7 @@ def close(texts: list[str], others: list[str]) -> Iterator[tuple[float, str, str
 
 def main() -> int:
     """Print what there is and what repeats."""
-    from counsel.safety.measure import read_labelled
+    from counsel.safety.screening.measure import read_labelled
 
     found = read()
     print(len(found), "messages", dict(Counter(m.level.name for m in found)))

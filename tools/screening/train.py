@@ -1,6 +1,6 @@
 """Train the screen's classifier: MiniLM with a LoRA adapter and a linear head on its sentence vectors.
 
-    python tools/screening/train.py [--epochs 5] [--out src/counsel/safety/classifier.safetensors]
+    python tools/screening/train.py [--epochs 5] [--out src/counsel/safety/screening/classifier.safetensors]
 
 A message is positive when one of its windows is: the head's logits are maximised over windows (multiple-instance
 learning). One message in eight is kept aside for calibration and thresholds; held-out sets are never read here.
@@ -23,11 +23,11 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from counsel.model.embed import MOST_TOKENS, SHA256, Embedder
-from counsel.safety.classifier import CATEGORY_OUTPUTS, LEVEL_OUTPUTS, OUTPUTS, SCALE, WEIGHTS
-from counsel.safety.rules import load
-from counsel.safety.spelling import Word
+from counsel.safety.screening.classifier import CATEGORY_OUTPUTS, LEVEL_OUTPUTS, OUTPUTS, SCALE, WEIGHTS
+from counsel.safety.screening.rules import load
+from counsel.safety.screening.spelling import Word
+from counsel.safety.screening.windows import windows
 from counsel.safety.verdict import Level
-from counsel.safety.windows import windows
 
 RANK, BATCH = 32, 32
 ADAPTED = ("query", "key", "value", "dense")

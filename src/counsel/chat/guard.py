@@ -1,18 +1,18 @@
-"""A guarded turn: screen what the person wrote, let the protocol lead where it must, screen every sentence that comes back."""
+"""A guarded turn: the person's words screened, the protocol where it must lead, every sentence of a reply screened."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 
 from counsel.conversation import Message
 from counsel.safety import protocol
 from counsel.safety.helplines import numbers, sites
 from counsel.safety.notices import Notice, Policy, Situation, asks_if_human, due
-from counsel.safety.replies import Context
-from counsel.safety.screen import Screen
-from counsel.safety.stream import ReplyScreen
+from counsel.safety.replies.judge import Context
+from counsel.safety.replies.stream import ReplyScreen
+from counsel.safety.screening.screen import Screen
 from counsel.safety.verdict import Verdict
 
 Generate = Callable[[str], Iterator[str]]
@@ -20,7 +20,7 @@ Generate = Callable[[str], Iterator[str]]
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 @dataclass
@@ -91,14 +91,18 @@ class Guard:
         """The model's words, each sentence held until it is judged; a bad one is generated again once."""
         said = "\n".join(m.content for m in turns if m.role == "user")
         screen = ReplyScreen(Context(self.verdict, said, len(turns), numbers(), sites()))
-        while screen.state == "open":
-            for piece in generate(screen.released):
-                if shown := screen.feed(piece):
-                    yield shown
-                if screen.state != "open":
-                    break
-            else:
-                if shown := screen.close():
-                    yield shown
-            if screen.state == "regenerate":
-                screen.resume()
+        yield from _released(screen, generate(""))
+        if screen.state == "regenerate":
+            screen.resume()
+            yield from _released(screen, generate(screen.released))
+
+
+def _released(screen: ReplyScreen, pieces: Iterator[str]) -> Iterator[str]:
+    """What the screen lets through of one attempt; the model is stopped where the screen stops."""
+    for piece in pieces:
+        if shown := screen.feed(piece):
+            yield shown
+        if screen.state != "open":
+            return
+    if shown := screen.close():
+        yield shown

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from counsel.errors import CounselError
-from counsel.safety.phrases import Match, Phrases
-from counsel.safety.spelling import Reader, Word
+from counsel.safety.screening.phrases import Match, Phrases
+from counsel.safety.screening.spelling import Reader, Word
 
 TABLE = Path(__file__).with_name("notices.toml")
 Jurisdiction = Literal["US-CA", "US-NY", "US-UT", "US-IL", "EU", "none"]

@@ -12,7 +12,7 @@ from typing import IO, Any
 from counsel.conversation import ROLES, Message
 from counsel.errors import CounselError
 from counsel.safety.helplines import helplines, spoken
-from counsel.safety.screen import Screen
+from counsel.safety.screening.screen import Screen
 from counsel.safety.settings import ScreenSettings
 
 Say = Callable[[str], None]
@@ -38,7 +38,7 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
             print(spoken(helpline, "en"))
         return
     if settings.evaluate:
-        from counsel.safety.measure import measure
+        from counsel.safety.screening.measure import measure
 
         print(measure(settings.evaluate, settings.rules_only, say))
         return

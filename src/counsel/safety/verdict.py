@@ -103,7 +103,7 @@ class Finding:
     start: int
     end: int
     action: Remedy
-    """``replace`` the sentence, ``regenerate`` once from the last released sentence, or ``fallback`` to written words."""
+    """``replace`` the sentence, ``regenerate`` once behind the last released one, or ``fallback`` to written words."""
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""

@@ -1,0 +1,5 @@
+"""The crisis protocol: a state machine over written words, which leads when somebody may be in danger."""
+
+from counsel.safety.protocol.machine import Fill, Reply, State, respond
+
+__all__ = ["Fill", "Reply", "State", "respond"]

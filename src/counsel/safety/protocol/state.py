@@ -1,0 +1,101 @@
+"""Where a talk stands in the crisis protocol, and what is said next: plain frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from counsel.errors import CounselError
+from counsel.safety.helplines import Helpline
+from counsel.safety.protocol import steps as steps
+
+PLAIN = "plain"
+"""The step of a talk in a language that the protocol has no words for."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a talk stands; all that the next reply depends on beside the next message.
+
+    Attributes:
+        flow: what it is about, a key of ``steps.FLOWS``.
+        step: the step that was said last.
+        about: a wording of its own within the flow, such as ``self_harm``, or empty.
+        categories: the verdict's, at the last turn.
+        level: the verdict's, at the last turn, as an integer.
+        seen: the last turn with evidence that has been answered.
+        turns: replies so far.
+        country: as the person or a setting gave it, or empty.
+        language: BCP 47 tag of the talk.
+        young: whether the person is a minor.
+        veteran: whether they said that they have served.
+        told: whether it was said that this is an AI.
+        offered: whether whole helplines have been shown.
+        used: how often each wording's list was drawn from.
+    """
+
+    flow: str
+    step: str
+    about: str = ""
+    categories: tuple[str, ...] = ()
+    level: int = 0
+    seen: int = -1
+    turns: int = 0
+    country: str = ""
+    language: str = "en"
+    young: bool = False
+    veteran: bool = False
+    told: bool = False
+    offered: bool = False
+    used: tuple[tuple[str, int], ...] = ()
+
+    def times(self, key: str) -> int:
+        """How often the wordings of a key were drawn from."""
+        return dict(self.used).get(key, 0)
+
+    def using(self, key: str) -> State:
+        """The state after one more draw."""
+        return replace(self, used=tuple({**dict(self.used), key: self.times(key) + 1}.items()))
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object. It holds no words of the person's."""
+        return asdict(self) | {"categories": list(self.categories), "used": dict(self.used)}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> State:
+        """The state that ``to_json`` wrote.
+
+        Raises:
+            CounselError: when it is none, or names a step that there is no more.
+        """
+        try:
+            state = cls(**{**body, "categories": tuple(body["categories"]), "used": tuple(body["used"].items())})
+            known = state.step == PLAIN or state.step in steps.steps_of(state.flow)
+        except (TypeError, KeyError, AttributeError) as e:
+            raise CounselError("the protocol's state is broken", fix="begin the conversation anew") from e
+        if not known:
+            raise CounselError(f"the protocol has no step {state.flow}.{state.step}", fix="begin the conversation anew")
+        return state
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is said next.
+
+    Attributes:
+        text: all of it, helplines included; never empty.
+        asks: whether it ends with a question.
+        helplines: those that it shows or mentions, so that a page can make them buttons.
+        offers_handoff: whether it offers to pass the talk to a human being, or does so.
+        urgent: whether a life may be at stake this minute.
+        leads: whether the protocol leads. False: the model may talk, and help stays on offer; ``text`` then is what
+            to say where there is no model.
+    """
+
+    text: str
+    asks: bool = False
+    helplines: tuple[Helpline, ...] = ()
+    offers_handoff: bool = False
+    urgent: bool = False
+    leads: bool = True

@@ -1,0 +1,1 @@
+"""What people write, to a ``Verdict``: rules and a classifier over a whole conversation."""
