@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from counsel.model.load import be_quiet
 
 be_quiet()  # before any test module imports the libraries that would call home
+
+# The same examples on every run and machine: a check that fails here fails everywhere.
+settings.register_profile("counsel", derandomize=True, deadline=None)
+settings.load_profile("counsel")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

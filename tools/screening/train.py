@@ -37,6 +37,11 @@ MOST_ESCALATED = 0.005
 """The share of sad-but-safe messages that the threshold may raise: half of what is aimed at."""
 
 
+def is_aside(message: Labelled) -> bool:
+    """Whether a message is kept for calibration: one in eight, by its own hash."""
+    return int(hashlib.sha256(message.text.encode()).hexdigest(), 16) % 8 == 0
+
+
 def texts_of(message: Labelled) -> list[str]:
     """The windows of a message, as the screen makes them."""
     reader = load().reader
@@ -157,7 +162,7 @@ def main() -> None:
     messages = read()
     pieces = [texts_of(m) for m in messages]
     wanted = targets(messages)
-    aside = np.array([int(hashlib.sha256(m.text.encode()).hexdigest(), 16) % 8 == 0 for m in messages])
+    aside = np.array([is_aside(m) for m in messages])
     train, test = np.flatnonzero(~aside), np.flatnonzero(aside).tolist()
     print(len(train), "to train on,", len(test), "aside", flush=True)
     net = Net()

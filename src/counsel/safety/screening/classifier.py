@@ -111,6 +111,20 @@ _INSTALL = "install counsel again"
 
 
 @cache
+def _shipped() -> Classifier | CounselError:
+    try:
+        return Classifier()
+    except CounselError as e:
+        return e
+
+
 def classifier() -> Classifier:
-    """The shipped one, loaded once a process."""
-    return Classifier()
+    """The shipped one, loaded once a process; a failure is remembered too, so that no message waits for it again.
+
+    Raises:
+        CounselError: when it cannot be loaded.
+    """
+    found = _shipped()
+    if isinstance(found, CounselError):
+        raise found
+    return found

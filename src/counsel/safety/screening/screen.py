@@ -29,11 +29,12 @@ CONTEXT_WORDS = 24
 """Those that the classifier reads before a new message."""
 MOST_WINDOWS = 96
 """Windows of one message that the classifier reads: the first third and the last two thirds of so many."""
-THRESHOLDS = (0.5, 0.5, 0.5, 0.5)
-"""Calibrated probabilities from which a window is at least low, moderate, high, imminent."""
-STRICT = 0.9
+THRESHOLDS = (0.85, 0.5, 0.5, 0.5)
+"""Calibrated probabilities from which a window is at least low, moderate, high, imminent; the first one chosen so that
+about two in a hundred sad-but-safe messages are raised (tools/screening/average.py)."""
+STRICT = 0.97
 """The first threshold where the rules found a sign and excused it: a denial, an idiom, fiction, the past."""
-SAFE = 0.1
+SAFE = 0.2
 """A probability below which a soft sign of the rules does not stand."""
 NAMED = 0.35
 """The probability from which the classifier names a category."""
