@@ -34,7 +34,7 @@ THRESHOLDS = (0.85, 0.5, 0.5, 0.5)
 about two in a hundred sad-but-safe messages are raised (tools/screening/average.py)."""
 STRICT = 0.97
 """The first threshold where the rules found a sign and excused it: a denial, an idiom, fiction, the past."""
-SAFE = 0.2
+SAFE = 0.07
 """A probability below which a soft sign of the rules does not stand."""
 NAMED = 0.35
 """The probability from which the classifier names a category."""
