@@ -15,7 +15,7 @@ from pathlib import Path
 
 from counsel.conversation import Message
 from counsel.errors import CounselError
-from counsel.safety.run import conversation
+from counsel.safety.lines import conversation
 from counsel.safety.screening.classifier import Probabilities, classifier
 from counsel.safety.screening.screen import Screen
 from counsel.safety.verdict import CATEGORIES, Level, Verdict
