@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from counsel.chat.guard import Guard
 from counsel.chat.terminal import Talk, loop
 from counsel.conversation import Conversation
 from counsel.model.engine import Sampling, ScriptedEngine, TooLong
+from counsel.safety.counters import Counters
 from counsel.safety.screening.screen import Screen
 from counsel.safety.verdict import Level
 
@@ -83,6 +85,24 @@ def test_after_three_hours_a_notice_where_the_law_wants_one() -> None:
     assert not kept.notices("hello")
     clock.time = NOON + timedelta(hours=3, minutes=1)
     assert [n.kind for n in kept.notices("hello")] == ["reminder"]
+
+
+def test_a_referral_is_counted_once_a_conversation_and_without_content(tmp_path: Path) -> None:
+    counters = Counters(tmp_path / "counts.json")
+    kept = Guard("US", screen=Screen(classify=None), now=Clock(), counters=counters)
+    typed("i want to kill myself tonight, i have the gun in my hand\nno\nno\nno\n", ["Hm."], kept)
+    assert counters.report(2026)["referrals"] == 1
+    once = (tmp_path / "counts.json").read_text()
+    assert "gun" not in once
+    typed("still here\n", ["Hm."], kept)
+    assert (tmp_path / "counts.json").read_text() == once
+
+
+def test_a_count_that_fails_keeps_no_help_from_anybody(tmp_path: Path) -> None:
+    (tmp_path / "counts.json").write_text("damaged")
+    kept = Guard("US", screen=Screen(classify=None), now=Clock(), counters=Counters(tmp_path / "counts.json"))
+    screen, _, _ = typed("i am standing on the bridge right now and i am going to jump\n", ["Hm."], kept)
+    assert "911" in screen and "counts.json" in kept.trouble
 
 
 def test_whoever_asks_is_told_that_it_is_an_ai() -> None:

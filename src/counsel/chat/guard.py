@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from counsel.conversation import Message
+from counsel.errors import CounselError
 from counsel.safety import protocol
+from counsel.safety.counters import Counters
 from counsel.safety.helplines import numbers, sites
 from counsel.safety.notices import Notice, Policy, Situation, asks_if_human, due
 from counsel.safety.replies.judge import Context
@@ -32,20 +34,25 @@ class Guard:
         policy: which law's notices are given, and what is kept.
         screen: of what the person writes.
         now: the clock.
+        counters: where a conversation's first referral to human help is counted, without content; None for nowhere.
     """
 
     country: str | None = None
     policy: Policy = field(default_factory=Policy)
     screen: Callable[[Sequence[Message]], Verdict] = field(default_factory=Screen)
     now: Callable[[], datetime] = _now
+    counters: Counters | None = None
     state: protocol.State | None = None
     verdict: Verdict = field(default_factory=Verdict)
+    trouble: str = ""
+    """What went wrong with the counting; whoever runs the chat is told at its end."""
     _started: datetime | None = None
     _noticed: datetime | None = None
+    _referred: bool = False
 
     def restart(self) -> None:
         """Forget the conversation."""
-        self.state, self.verdict = None, Verdict()
+        self.state, self.verdict, self._referred = None, Verdict(), False
 
     def notices(self, text: str = "", language: str = "en") -> tuple[Notice, ...]:
         """What the law and honesty ask to be said now: at the start, on request, every few hours."""
@@ -85,7 +92,17 @@ class Guard:
             return ""
         today: date = self.now().date()
         self.state, reply = protocol.respond(self.state, self.verdict, text, country=self.country, today=today)
+        if reply.leads and reply.helplines:
+            self._count(today)
         return reply.text if reply.leads else ""
+
+    def _count(self, today: date) -> None:
+        if self.counters and not self._referred:
+            self._referred = True
+            try:
+                self.counters.referred(self.verdict.categories, today)
+            except CounselError as e:  # nobody in danger waits for a count
+                self.trouble = str(e)
 
     def _screened(self, turns: Sequence[Message], generate: Generate) -> Iterator[str]:
         """The model's words, each sentence held until it is judged; a bad one is generated again once."""

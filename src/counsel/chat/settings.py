@@ -29,6 +29,8 @@ class ChatSettings:
     """The country whose helplines are offered (US, GB, ES, …); without it, the international directory."""
     jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "EU", "none"] = "none"
     """Whose law's notices are given, beside the disclosure that this is an AI."""
+    counts: Path | None = None
+    """Count referrals to human help in this file, by month and category, without any content."""
     unguarded: bool = False
     """Show the model's own words, with neither screen nor protocol. For study, never for a person who needs help."""
 

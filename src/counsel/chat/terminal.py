@@ -15,6 +15,7 @@ from counsel.conversation import Conversation, Message
 from counsel.model.adapter import base_of
 from counsel.model.engine import Engine, Sampling, TooLong, load_engine
 from counsel.records import Run
+from counsel.safety.counters import Counters
 from counsel.safety.notices import Policy
 
 DANGER = """\
@@ -108,7 +109,9 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
     """
     source, target = source or sys.stdin, target or sys.stdout
     run = Run.open_finished(settings.run)
-    guard = None if settings.unguarded else Guard(settings.country, Policy(settings.jurisdiction))
+    counters = Counters(settings.counts) if settings.counts else None
+    policy = Policy(settings.jurisdiction)
+    guard = None if settings.unguarded else Guard(settings.country, policy, counters=counters)
     opening = [n.text for n in guard.notices()] if guard else [UNGUARDED]
     print("\n".join([*(fill(text, 110) for text in opening), DANGER, ""]), file=target, flush=True)
     trained = run.settings
@@ -123,6 +126,8 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
         seed=settings.seed,
     )
     loop(Talk(engine, sampling, settings.system, guard), source, target)
+    if guard and guard.trouble:
+        print(f"error: {guard.trouble}", file=sys.stderr)
 
 
 def loop(talk: Talk, source: TextIO, target: TextIO) -> None:
