@@ -454,3 +454,16 @@ def test_the_verdict_holds_no_text() -> None:
     assert "zebra" not in str(verdict.to_json()).lower()
     assert verdict.to_json()["level"] == "moderate"
     assert Verdict().to_json()["evidence"] == []
+
+
+def test_means_named_before_do_not_hold_the_level_up_once_the_danger_has_passed() -> None:
+    before = ("i keep thinking about killing myself", "there are pills in the drawer")
+    assert level(*before) == "high"
+    assert level(*before, "i feel safe now") == "moderate"
+    assert level(*before, "nice weather", settled=Settled(1, Level.none)) == "none"
+
+
+def test_hints_named_before_do_not_raise_again_what_a_human_has_settled() -> None:
+    before = ("i feel hopeless", "i updated my will")
+    assert level(*before) == "low"
+    assert level(*before, "nice weather", settled=Settled(1, Level.none)) == "none"

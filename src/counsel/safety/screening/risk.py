@@ -93,7 +93,7 @@ class Risk:
         self._refuse |= turn.refuse
         for hint in turn.hints:
             self._hints.setdefault(hint.evidence.signal, hint)
-        if len(self._hints) >= HINTS_FOR_LOW:
+        if turn.hints and len(self._hints) >= HINTS_FOR_LOW:
             for hint in self._hints.values():
                 risen = max(risen, self._note(Sign(Level.low, ("suicide",), hint.evidence, "self", "present")))
         risen = max(risen, self._answered(turn, asked), self._raised(turn))
@@ -135,7 +135,7 @@ class Risk:
         return self._note(Sign(level, ("suicide",), turn.markers["answers_yes"], "self", "present"))
 
     def _raised(self, turn: Turn) -> Level:
-        """Means and times count beside another sign of the same category."""
+        """Means and times count beside another sign of the same category, when one of the two is new."""
         now = {c for s in turn.signs if s.level for c in s.categories}
         risen = Level.none
         for hit, evidence in self._raisers:
@@ -143,7 +143,7 @@ class Risk:
             known = self.categories.get(concept.category, Level.none)
             if concept.same_sentence and (evidence.turn != turn.number or concept.category not in now):
                 continue
-            if known >= Level.moderate or (known and (concept.category in now or evidence.turn == turn.number)):
+            if known and (concept.category in now or evidence.turn == turn.number):
                 risen = max(risen, self._note(Sign(concept.raises, (concept.category,), evidence, "self", "present")))
         return risen
 
