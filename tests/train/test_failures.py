@@ -39,20 +39,23 @@ def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
     assert train("run", "--resume").is_finished
 
 
+@pytest.mark.parametrize("memory", ["plain", "fast"])
 def test_out_of_memory_halves_the_rows_and_learns_the_same(
-    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], memory: str
 ) -> None:
     calm = train("calm", "--no-four-bit")
     real = CounselTrainer.training_step
 
     def training_step(self: CounselTrainer, model: Any, inputs: Any, *rest: Any) -> Any:
-        if self.state.global_step >= 5 and len(inputs["input_ids"]) > 2:
+        if self.state.global_step >= 5 and self.args.per_device_train_batch_size > 2:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return real(self, model, inputs, *rest)
 
     monkeypatch.setattr(CounselTrainer, "training_step", training_step)
-    run = train("run", "--no-four-bit")
-    assert "going on with --rows 2 --accumulate 2 (the same effective batch)" in capsys.readouterr().err
+    run = train("run", "--no-four-bit", "--memory", memory)
+    assert (
+        f"going on with --memory {memory} --rows 2 --accumulate 2 (the same effective batch)" in capsys.readouterr().err
+    )
     ours, theirs = ([m for m in r.metrics() if "loss" in m] for r in (run, calm))
     assert [m["step"] for m in ours] == [m["step"] for m in theirs]
     assert max(abs(a["loss"] - b["loss"]) for a, b in zip(ours, theirs, strict=True)) < 1e-5
@@ -67,5 +70,7 @@ def test_memory_too_small_for_one_conversation_is_told(
     monkeypatch.setattr(CounselTrainer, "training_step", training_step)
     train("run", expect=2)
     error = capsys.readouterr().err
-    assert "--rows 1 --accumulate 4 --checkpointing" in error
+    assert "--memory balanced --rows 4 --accumulate 1" in error
+    assert "--memory balanced --rows 1 --accumulate 4" in error
+    assert "--memory plain --rows 1 --accumulate 4 --checkpointing" in error
     assert "one conversation does not fit" in error

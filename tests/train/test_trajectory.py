@@ -47,13 +47,24 @@ def test_padding_to_the_full_length_changes_nothing(train: Train) -> None:
     assert furthest(steps(short), steps(padded), "loss") < 1e-5
 
 
-def test_plain_trl_learns_the_same(train: Train, tiny_base: Path, rows: Rows, tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory", ["plain", "fast", "balanced"])
+def test_plain_trl_learns_the_same(
+    train: Train, tiny_base: Path, rows: Rows, trl_steps: list[dict[str, Any]], memory: str
+) -> None:
+    flags = ("--no-four-bit", "--recipe", "tiny", "--schedule", "linear", "--warmup-share", "0", "--memory", memory)
+    ours = steps(train("ours", *flags, "--precision", "fp32"))
+    assert furthest(ours, trl_steps, "loss") < 1e-5
+    assert furthest(ours, trl_steps, "grad_norm") < 1e-5
+
+
+@pytest.fixture(scope="module")
+def trl_steps(tiny_base: Path, rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The log of TRL's own trainer on the same rows."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    ours = steps(train("ours", "--no-four-bit", "--recipe", "tiny", "--schedule", "linear", "--warmup-share", "0"))
     config = SFTConfig(
-        output_dir=str(tmp_path / "trl"),
+        output_dir=str(tmp_path_factory.mktemp("trl")),
         per_device_train_batch_size=4,
         num_train_epochs=1.5,
         learning_rate=5e-3,
@@ -65,7 +76,7 @@ def test_plain_trl_learns_the_same(train: Train, tiny_base: Path, rows: Rows, tm
         report_to=[],
         gradient_checkpointing=False,
         save_strategy="no",
-        use_cpu=True,
+        use_cpu=not torch.cuda.is_available(),
         optim="adamw_torch",
         disable_tqdm=True,
     )
@@ -77,9 +88,43 @@ def test_plain_trl_learns_the_same(train: Train, tiny_base: Path, rows: Rows, tm
         peft_config=lora_config(16, 32, 0.0, ALL_LINEAR),
     )
     trainer.train()
-    theirs = [e for e in trainer.state.log_history if "loss" in e]
-    assert furthest(ours, theirs, "loss") < 1e-4
-    assert furthest(ours, theirs, "grad_norm") < 1e-4
+    return [e for e in trainer.state.log_history if "loss" in e]
+
+
+@pytest.mark.parametrize("memory", ["fast", "balanced"])
+def test_a_stopped_fast_run_goes_on_to_the_same_adapter(
+    train: Train, monkeypatch: pytest.MonkeyPatch, memory: str
+) -> None:
+    from counsel.train.trainer import CounselTrainer
+
+    calm = train("calm", "--memory", memory)
+    real = CounselTrainer.training_step
+
+    def training_step(self: CounselTrainer, *rest: Any) -> Any:
+        if self.state.global_step == 7:
+            raise KeyboardInterrupt
+        return real(self, *rest)
+
+    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
+    train("run", "--memory", memory, expect=1)
+    monkeypatch.undo()
+    run = train("run", "--memory", memory, "--resume")
+    ours, theirs = (r.adapter / "adapter_model.safetensors" for r in (run, calm))
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert [m["valid_loss"] for m in run.metrics() if "valid_loss" in m] == [
+        m["valid_loss"] for m in calm.metrics() if "valid_loss" in m
+    ]
+
+
+def test_the_fast_valid_loss_is_the_plain_one(train: Train) -> None:
+    plain, fast = (
+        train("plain", "--memory", "plain", "--no-four-bit"),
+        train("fast", "--memory", "fast", "--no-four-bit"),
+    )
+    ours, theirs = ([m for m in run.metrics() if "valid_loss" in m] for run in (fast, plain))
+    for a, b in zip(ours, theirs, strict=True):
+        assert a["valid_tokens"] == b["valid_tokens"]
+        assert a["valid_loss"] == pytest.approx(b["valid_loss"], abs=1e-5)
 
 
 def test_the_valid_loss_is_the_mean_over_trained_tokens(train: Train, tiny_base: Path, prepared: Path) -> None:

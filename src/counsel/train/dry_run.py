@@ -43,6 +43,7 @@ def dry_run(asked: Asked, data: Prepared, say: Say) -> None:
         say(f"  {name} = {value}  ({asked.origins.get(name, 'default')})")
     tokenizer = load_tokenizer(settings.base)
     rows, _ = training_rows(settings, data, Renderer(tokenizer), say)
+    settings = settings.grouped()
     per_step = settings.rows * settings.accumulate
     steps = settings.max_steps or math.ceil(-(-len(rows) // per_step) * settings.epochs)
     say(f"{steps} optimizer steps of {per_step} conversations")

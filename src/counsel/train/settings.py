@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 Recipe = Literal["card", "counsel", "tiny"]
+
+PASS_TOKENS = 4096
+"""Conversations of one optimizer step pass together up to so many tokens: enough to keep a large GPU's matmuls busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +61,11 @@ class TrainSettings:
     """The number format of computing; auto takes the best that the machine has. Adapters are always fp32."""
     padding: Literal["longest", "max-length"] = "longest"
     """Pad each batch to its longest conversation, or every batch to max-length as the card did."""
+    memory: Literal["auto", "fast", "balanced", "plain"] = "auto"
+    """What GPU memory is spent on: fast keeps every weight dequantised, balanced dequantises and recomputes as it goes,
+    plain is TRL's own way; auto measures a step at the longest batch and takes the fastest that fits."""
     checkpointing: bool = False
-    """Recompute activations in the backward pass: slower, in less memory."""
+    """With --memory plain: recompute activations in the backward pass, slower and in less memory."""
 
     seed: int = 0
     """Decides the adapter's start and the order of the conversations."""
@@ -90,6 +96,14 @@ class TrainSettings:
         for name in ("warmup_share", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 0 and below 1")
+
+    def grouped(self) -> TrainSettings:
+        """The same conversations in each step, more of them in a pass: the same gradient from larger matmuls."""
+        if self.memory == "plain":
+            return self
+        whole, most = self.rows * self.accumulate, max(self.rows, PASS_TOKENS // self.max_length)
+        rows = max(n for n in range(1, whole + 1) if whole % n == 0 and n <= most)
+        return replace(self, rows=rows, accumulate=whole // rows)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from trl import SFTConfig
 from counsel.data.prepared import Prepared
 from counsel.model.adapter import ALL_LINEAR, ATTENTION, lora_config
 from counsel.model.bound import frozen_parameters, share_of_bound
+from counsel.model.fast.supported import unsupported
 from counsel.model.load import Precision, best_precision, device, load_base
 from counsel.model.render import Renderer
 from counsel.records import Run
@@ -23,6 +24,7 @@ from counsel.train.progress import Recorder, peak_memory_gib
 from counsel.train.rows import Rows, make_rows
 from counsel.train.schedule import Schedule
 from counsel.train.settings import TrainSettings
+from counsel.train.speed import Mode, choose_mode, go_fast
 from counsel.train.trainer import CounselTrainer
 
 Say = Callable[[str], None]
@@ -38,6 +40,8 @@ class Session:
     rows: Rows
     valid: Rows
     precision: Precision
+    mode: Mode
+    preparing_seconds: float
 
     def was_over_at(self, checkpoint: Path) -> bool:
         """Whether training had ended when this checkpoint was written; if so the model and its state are taken from it.
@@ -89,6 +93,8 @@ class Session:
             "parameters": frozen_parameters(self.trainer.model),
             "trainable_parameters": trained,
             "precision": self.precision,
+            "memory": self.mode,
+            "preparing_seconds": round(self.preparing_seconds, 1),
             "device": str(device()),
             "stopped": "early" if self.schedule.stopped_early else "completed",
         }
@@ -134,7 +140,8 @@ def sft_config(settings: TrainSettings, precision: Precision, output: Path, num_
         warmup_steps=round(settings.warmup_share * num_steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch",
+        # Fused, a skipped fp16 step needs no word from the GPU; on a CPU torch has had no fused AdamW for long.
+        optim="adamw_torch" if device().type == "cpu" else "adamw_torch_fused",
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         gradient_checkpointing=settings.checkpointing,
@@ -163,6 +170,7 @@ def set_up(
     set_seed(settings.seed)
     targets = ATTENTION if settings.targets == "attention" else ALL_LINEAR
     model = get_peft_model(base, lora_config(settings.rank, settings.alpha, settings.dropout, targets))
+    mode = choose_mode(settings.memory, unsupported(model, settings.max_length), say)
     per_epoch = -(-len(rows) // (settings.rows * settings.accumulate))
     num_steps = settings.max_steps or math.ceil(per_epoch * settings.epochs)
     schedule = Schedule(per_epoch, settings.valid_steps, settings.save_steps, settings.patience, bool(len(valid)))
@@ -180,4 +188,5 @@ def set_up(
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
-    return Session(trainer, schedule, recorder, rows, valid, precision)
+    preparing = go_fast(trainer, settings, mode, say) if mode != "plain" else 0.0
+    return Session(trainer, schedule, recorder, rows, valid, precision, mode, preparing)

@@ -4,7 +4,8 @@ What it changes, in one place each:
 - the adapter's masters stay fp32 (TRL makes them bf16, on which fp16's gradient scaler crashes);
 - a checkpoint is written beside its place and renamed into it, so a killed run leaves none half-written;
 - the valid loss is the mean over trained tokens, not the mean of batch means;
-- a batch knows its rows, so that an error can name them.
+- a batch knows its rows, so that an error can name them;
+- with a ``FastStep``, that computes loss and gradients of packed conversations; all else stays the trainer's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +23,13 @@ from peft import PeftModel
 from trl import SFTConfig, SFTTrainer
 
 from counsel.errors import CheckFailed
+from counsel.model.fast.pack import Packed
+from counsel.model.fast.step import FastStep
 from counsel.records import unwritable
+from counsel.train.batches import Collator, PackCollator
 from counsel.train.rows import Rows
 
 KEPT_CHECKPOINTS = 2
-
-
-class Collator:
-    """Pads rows on the right.
-
-    Args:
-        pad_id: the padding token.
-        width: pad every batch to this many tokens; None for the longest row of each batch.
-    """
-
-    def __init__(self, pad_id: int, width: int | None = None) -> None:
-        self.pad_id, self.width = pad_id, width
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Tensors ``input_ids``, ``attention_mask``, ``labels`` (rows, tokens) and ``row`` (rows)."""
-        width = self.width or max(len(r["input_ids"]) for r in rows)
-
-        def padded(values: list[list[int]], filler: int) -> torch.Tensor:
-            return torch.tensor([v + [filler] * (width - len(v)) for v in values])
-
-        ids = [r["input_ids"] for r in rows]
-        return {
-            "input_ids": padded(ids, self.pad_id),
-            "attention_mask": padded([[1] * len(v) for v in ids], 0),
-            "labels": padded([r["labels"] for r in rows], -100),
-            "row": torch.tensor([r["row"] for r in rows]),
-        }
 
 
 class CounselTrainer(SFTTrainer):  # type: ignore[misc]
@@ -93,13 +71,38 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
         vocabulary = model.config.get_text_config().vocab_size
         self.exploded = 3 * math.log(vocabulary)  # three times worse than guessing evenly
         self.batch_rows: list[int] = []
+        self.fast: FastStep | None = None
         self.control: Any
+
+    def go_fast(self, fast: FastStep) -> None:
+        """Compute every step and every valid loss with this from now on."""
+        self.fast = fast
+        self.data_collator = PackCollator(self.processing_class.pad_token_id, fast.sizes)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         """The micro-batches of one optimizer step; remembers which rows they hold."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self.batch_rows = [row for batch in batches for row in batch.pop("row").tolist()]
+        self.batch_rows = [row for batch in batches for row in batch.pop("row")]
+        if self.fast:
+            items = sum(len(batch["pack"].where) for batch in batches)
         return batches, items
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Loss and gradients of one pass; on the fast path without leaving the GPU's queue."""
+        if not self.fast:
+            return super().training_step(model, inputs, num_items_in_batch)  # type: ignore[no-any-return]
+        if not model.training:
+            model.train()
+        pack: Packed = inputs["pack"]
+        self._total_train_tokens += pack.tokens
+        self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
+        scale = torch.full((), 1 / max(1, num_items_in_batch), device=self.args.device)
+        scaler = self.accelerator.scaler
+        return self.fast(pack, scaler.scale(scale) if scaler else scale) * scale
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Nothing: nobody reads it, and counting the parameters at every step takes milliseconds."""
+        return 0
 
     def batch_names(self) -> list[str]:
         """The conversations of the optimizer step under way."""
@@ -124,17 +127,7 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
         """The valid loss: mean cross-entropy over the trained tokens of every valid row."""
         model, was_training = self.model, self.model.training
         model.eval()
-        total, tokens = 0.0, 0
-        order = sorted(range(len(self.valid)), key=lambda i: len(self.valid.ids[i]))
-        columns = self.valid.columns()
-        with torch.no_grad(), self.compute_loss_context_manager():
-            for at in range(0, len(order), self.args.per_device_eval_batch_size):
-                chosen = order[at : at + self.args.per_device_eval_batch_size]
-                batch = self.data_collator([{k: v[i] for k, v in columns.items()} for i in chosen])
-                batch.pop("row")
-                outputs = model(**self._prepare_inputs(batch), use_cache=False, fused_lm_head=True)
-                total -= float(outputs.log_probs.double().sum())
-                tokens += int(outputs.label_mask.sum())
+        total, tokens = self._fast_loss() if self.fast else self._plain_loss()
         metrics = {"eval_loss": total / tokens, "eval_tokens": float(tokens)}
         self._metrics["eval"].clear()
         if self.state.best_metric is None or metrics["eval_loss"] < self.state.best_metric:
@@ -143,6 +136,33 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
         model.train(was_training)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _plain_loss(self) -> tuple[float, int]:
+        """Summed loss and number of the valid rows' trained tokens, through the model itself."""
+        total, tokens = 0.0, 0
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for batch in self._valid_batches(self.args.per_device_eval_batch_size):
+                outputs = self.model(**self._prepare_inputs(batch), use_cache=False, fused_lm_head=True)
+                total -= float(outputs.log_probs.double().sum())
+                tokens += int(outputs.label_mask.sum())
+        return total, tokens
+
+    def _fast_loss(self) -> tuple[float, int]:
+        """The same, packed."""
+        assert self.fast
+        losses, tokens = [], 0
+        for batch in self._valid_batches(self.fast.sizes.rows):
+            losses.append(self.fast.loss(batch["pack"]))
+            tokens += len(batch["pack"].where)
+        return float(torch.stack(losses).double().sum()), tokens
+
+    def _valid_batches(self, rows: int) -> Iterator[dict[str, Any]]:
+        order = sorted(range(len(self.valid)), key=lambda i: len(self.valid.ids[i]))
+        columns = self.valid.columns()
+        for at in range(0, len(order), rows):
+            batch = self.data_collator([{k: v[i] for k, v in columns.items()} for i in order[at : at + rows]])
+            batch.pop("row")
+            yield batch
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write ``checkpoint-N`` whole: adapter, optimizer, scheduler, scaler, RNG and data position."""

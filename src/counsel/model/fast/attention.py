@@ -1,0 +1,68 @@
+"""Causal attention within each conversation of a pack: FlashAttention for 16-bit on a GPU, torch's own elsewhere."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Which tokens belong together.
+
+    Attributes:
+        starts: (S + 2) where each conversation starts, int32.
+        place: (T) a token's place in a grid of S + 1 conversations, each ``width`` wide.
+        width: the longest conversation, in tokens.
+    """
+
+    starts: torch.Tensor
+    place: torch.Tensor
+    width: int
+
+    @property
+    def rows(self) -> int:
+        """Conversations, what fills up included."""
+        return len(self.starts) - 1
+
+
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> torch.Tensor:
+    """Causal attention over a pack.
+
+    Args:
+        q: (T, H, E); ``k`` and ``v`` (T, K, E), where K divides H.
+        k: keys.
+        v: values.
+        bounds: which tokens belong together.
+
+    Returns:
+        (T, H E).
+    """
+    if q.is_cuda and q.dtype != torch.float32:
+        return _varlen(q, k, v, bounds).flatten(1)
+    return _padded(q, k, v, bounds).flatten(1)
+
+
+def _varlen(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> torch.Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    # Newer torch wants to be told of grouped heads; older takes them as they come.
+    grouped: Any = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
+    starts, width = bounds.starts, bounds.width
+    out: Any = varlen_attn(q, k, v, starts, starts, width, width, window_size=(-1, 0), **grouped)
+    return out  # type: ignore[no-any-return]
+
+
+def _padded(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> torch.Tensor:
+    """Into a grid with one conversation a row: padding stands behind, where no causal query looks."""
+
+    def grid(x: torch.Tensor) -> torch.Tensor:
+        wide = x.new_zeros(bounds.rows * bounds.width, *x.shape[1:])
+        return wide.index_copy(0, bounds.place, x).view(bounds.rows, bounds.width, *x.shape[1:]).transpose(1, 2)
+
+    out = functional.scaled_dot_product_attention(grid(q), grid(k), grid(v), is_causal=True, enable_gqa=True)
+    return out.transpose(1, 2).flatten(0, 1)[bounds.place]

@@ -1,0 +1,34 @@
+"""What the fast path can do, and why not where it cannot."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM")
+
+
+def unsupported(model: Any, max_length: int) -> str | None:
+    """Why this PEFT model cannot take the fast path on this machine; None when it can."""
+    import torch
+
+    base, peft = model.get_base_model(), model.peft_config["default"]
+    config = base.config
+    window = getattr(config, "sliding_window", None)
+    reasons = {
+        f"{type(base).__name__} is not one of {', '.join(ARCHITECTURES)}": type(base).__name__ not in ARCHITECTURES,
+        f"its activation is {config.hidden_act}, not silu": config.hidden_act != "silu",
+        "its projections have biases": any(m.bias is not None for m in base.model.layers[0].modules() if _linear(m)),
+        f"its attention looks back {window} tokens only": bool(window and window < max_length),
+        "LoRA dropout is on": peft.lora_dropout > 0,
+    }
+    if torch.cuda.is_available():
+        reasons["the GPU is older than Ampere"] = torch.cuda.get_device_capability() < (8, 0)
+        reasons["Triton is not installed"] = not find_spec("triton")
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _linear(module: Any) -> bool:
+    import torch
+
+    return isinstance(module, torch.nn.Linear)
