@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -49,7 +51,7 @@ def slow(model: Any, rows: Rows, scale: float) -> tuple[float, dict[str, torch.T
     (total * scale).backward()
     found = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    return float(total), found
+    return float(total.detach()), found
 
 
 @pytest.mark.parametrize("four_bit", [True, False])
@@ -92,6 +94,41 @@ def test_the_model_itself_stays_usable() -> None:
     before, _ = slow(model, rows, 1.0)
     FastStep(model, SIZES, resident=True, graphs=on_gpu)
     assert slow(model, rows, 1.0)[0] == pytest.approx(before, rel=1e-5)
+
+
+def test_what_enters_a_layer_is_kept_by_the_host_alone() -> None:
+    torch.manual_seed(7)
+    model = tuned(True, ATTENTION)
+    rows = conversations(8, (40, 20))
+    expected, gradients = slow(model, rows, 1.0)
+    fast = FastStep(model, Sizes(4, 128, 1), resident=False, graphs=False)
+    decoder, packed = fast.decoder, pack(*rows, Sizes(4, 128, 1), 5)
+    width = decoder.config.hidden_size
+    decoder.hosts = [torch.empty(packed.size, width, device=DEVICE) for _ in decoder.layers]
+    kept: list[Any] = []
+    whole = decoder._whole
+
+    def watched(layer: Any, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        out = whole(layer, x, *rest)
+        if len(kept) < len(decoder.layers):
+            kept.append(weakref.ref(out.untyped_storage()))
+        return out
+
+    decoder._whole = watched  # type: ignore[method-assign]
+    real = fast._loss
+    alive: list[int] = []
+
+    def loss(*rest: Any) -> torch.Tensor:  # between the passes: what is still held then is held for the backward pass
+        gc.collect()
+        alive.append(sum(reference() is not None for reference in kept))
+        return real(*rest)
+
+    fast._loss = loss  # type: ignore[method-assign]
+    assert float(fast(packed, torch.ones((), device=DEVICE))) == pytest.approx(expected, rel=1e-5)
+    assert alive[0] <= 1  # the last stream is the final norm's
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert (parameter.grad - gradients[name]).norm() < 1e-4 * gradients[name].norm(), name
 
 
 def test_a_parameter_that_was_moved_is_noticed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -51,6 +52,8 @@ def go_fast(trainer: CounselTrainer, settings: TrainSettings, mode: Mode, say: S
     sizes = Sizes.of(settings.rows, settings.max_length) if on_gpu else Sizes(settings.rows, settings.max_length, 1)
     if on_gpu:
         say(f"preparing the {mode} way: compiling and capturing a step")
+    gc.collect()
+    torch.cuda.empty_cache()
     fast = FastStep(trainer.model, sizes, resident=mode == "fast", graphs=on_gpu)
     trainer.go_fast(fast)
     if not on_gpu:

@@ -103,7 +103,7 @@ class Decoder:
         last, eps = self.base.model.norm.weight, self.config.rms_norm_eps
         if not self.resident:
             for layer, host in zip(self.layers, self.hosts, strict=True):
-                with saved_tensors_hooks(partial(_to_host, x, host), partial(_from_host, x.device)):
+                with saved_tensors_hooks(partial(_to_host, x.data_ptr(), host), partial(_from_host, x.device)):
                     x = checkpoint(
                         self._whole, layer, x, cos, sin, bounds, use_reentrant=False, preserve_rng_state=False
                     )  # fmt: skip
@@ -139,9 +139,12 @@ class Decoder:
         return x, layer.down(self.swiglu(layer.gate_up(normed)))
 
 
-def _to_host(stream: torch.Tensor, host: torch.Tensor | None, tensor: torch.Tensor) -> torch.Tensor:
-    """Send what enters a layer to the host's memory; all else that a checkpoint keeps is small and stays."""
-    if host is None or tensor.data_ptr() != stream.data_ptr():
+def _to_host(stream: int, host: torch.Tensor | None, tensor: torch.Tensor) -> torch.Tensor:
+    """Send what enters a layer to the host's memory; all else that a checkpoint keeps is small and stays.
+
+    ``stream`` is the address of what enters: autograd keeps this hook, and would keep a tensor in it too.
+    """
+    if host is None or tensor.data_ptr() != stream:
         return tensor
     return host[: len(tensor)].copy_(tensor, non_blocking=True)
 

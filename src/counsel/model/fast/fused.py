@@ -6,6 +6,7 @@ cross-entropy are compiled by torch; rotation and SwiGLU have kernels of our own
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -72,6 +73,7 @@ def cross_entropy(
 @cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as one or two fused kernels, for any number of tokens."""
+    warnings.filterwarnings("ignore", message=r"\s*Online softmax is disabled")  # advice to torch's own developers
     return torch.compile(function, dynamic=True, fullgraph=True)
 
 
