@@ -13,10 +13,10 @@ from collections import defaultdict
 from typing import Any
 
 KINDS = {
+    "attention": ("flash", "fmha"),  # first: its kernels name cutlass too
     "matmul": ("gemm", "nvjet", "cutlass", "splitk", "sm90_xmma"),
-    "attention": ("flash", "fmha"),
     "dequantise": ("unpack", "dequantize"),
-    "between matmuls (compiled)": ("triton",),
+    "norms, rotation, SwiGLU, loss": ("triton_", "rotate", "swiglu"),
     "optimizer": ("multi_tensor", "lpnorm"),
 }
 

@@ -12,7 +12,7 @@ from torch import nn
 from counsel.model.fast.nf4 import dequantise
 
 MOST = 2**24
-"""Elements from which a weight is dequantised in halves: half the buffer for two percent of the time."""
+"""Elements from which a weight is dequantised in halves, to need half the buffer."""
 
 
 @dataclass(frozen=True)
