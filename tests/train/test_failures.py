@@ -19,13 +19,13 @@ from .conftest import Train
 def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
     train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: float
 ) -> None:
-    real = CounselTrainer.compute_loss
+    real = CounselTrainer.training_step
 
-    def compute_loss(self: CounselTrainer, model: Any, inputs: Any, **kwargs: Any) -> Any:
-        loss = real(self, model, inputs, **kwargs)
+    def training_step(self: CounselTrainer, *rest: Any) -> Any:
+        loss = real(self, *rest)
         return loss * value if self.state.global_step == 4 else loss
 
-    monkeypatch.setattr(CounselTrainer, "compute_loss", compute_loss)
+    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
     run = train("run", expect=1)
     error = capsys.readouterr().err
     assert "training went wrong at step 5" in error and "lower --learning-rate" in error

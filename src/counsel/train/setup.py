@@ -170,7 +170,7 @@ def set_up(
     set_seed(settings.seed)
     targets = ATTENTION if settings.targets == "attention" else ALL_LINEAR
     model = get_peft_model(base, lora_config(settings.rank, settings.alpha, settings.dropout, targets))
-    mode = choose_mode(settings.memory, unsupported(model, settings.max_length), say)
+    mode = choose_mode(settings.memory, unsupported(model, settings.max_length), model.num_parameters(), say)
     per_epoch = -(-len(rows) // (settings.rows * settings.accumulate))
     num_steps = settings.max_steps or math.ceil(per_epoch * settings.epochs)
     schedule = Schedule(per_epoch, settings.valid_steps, settings.save_steps, settings.patience, bool(len(valid)))

@@ -11,7 +11,7 @@ import torch
 
 from counsel.model.fast.pack import Sizes, full
 from counsel.model.fast.step import FastStep
-from counsel.model.load import device
+from counsel.model.load import SMALL, device
 from counsel.train.progress import peak_memory_gib
 from counsel.train.settings import TrainSettings
 from counsel.train.trainer import CounselTrainer
@@ -20,16 +20,19 @@ Say = Callable[[str], None]
 Mode = Literal["fast", "balanced", "plain"]
 
 
-def choose_mode(asked: str, obstacle: str | None, say: Say) -> Mode:
+def choose_mode(asked: str, obstacle: str | None, parameters: int, say: Say) -> Mode:
     """The way to train.
 
     Args:
         asked: ``--memory``.
         obstacle: why the fast path cannot take this model here, or None.
+        parameters: of the model.
         say: told when the way asked for cannot be taken.
     """
-    if asked == "plain" or (asked == "auto" and device().type == "cpu"):
-        return "plain"  # a CPU has nothing to win: measured, packing is slower there than padding
+    # On a CPU a dequantised copy of a large model may not fit, and finding out would take the machine down.
+    too_large = device().type == "cpu" and parameters >= SMALL
+    if asked == "plain" or (asked == "auto" and too_large):
+        return "plain"
     if obstacle:
         say(f"training the plain way, several times slower: {obstacle}")
         return "plain"
