@@ -20,10 +20,14 @@ def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
     train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: float
 ) -> None:
     real = CounselTrainer.training_step
+    trained: list[str] = []
 
     def training_step(self: CounselTrainer, *rest: Any) -> Any:
         loss = real(self, *rest)
-        return loss * value if self.state.global_step == 4 else loss
+        if self.state.global_step != 4:
+            return loss
+        trained[:] = self.batch_names()
+        return loss * value
 
     monkeypatch.setattr(CounselTrainer, "training_step", training_step)
     run = train("run", expect=1)
@@ -31,8 +35,7 @@ def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
     assert "training went wrong at step 5" in error and "lower --learning-rate" in error
     named = error.split("on the conversations ")[1].split(" (")[0].split("; fix")[0].split(", ")
     lines = (Path(run.settings["data"][0]) / "train.jsonl").read_text().splitlines()
-    ids = {json.loads(line)["id"] for line in lines}
-    assert len(named) == 4 and set(named) <= ids
+    assert named == trained and set(named) <= {json.loads(line)["id"] for line in lines} and len(named) == 4
     assert [p.name for p in run.checkpoints.iterdir()] == ["checkpoint-3"]
     assert not run.is_finished
     monkeypatch.undo()

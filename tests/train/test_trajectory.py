@@ -54,7 +54,18 @@ def test_plain_trl_learns_the_same(
     flags = ("--no-four-bit", "--recipe", "tiny", "--schedule", "linear", "--warmup-share", "0", "--memory", memory)
     ours = steps(train("ours", *flags, "--precision", "fp32"))
     assert furthest(ours, trl_steps, "loss") < 1e-5
-    assert furthest(ours, trl_steps, "grad_norm") < 1e-5
+    # An H100 sums in another order for each way: 1.2e-5 was measured there.
+    assert furthest(ours, trl_steps, "grad_norm") < (2e-5 if torch.cuda.is_available() else 1e-5)
+
+
+@pytest.mark.parametrize("memory", ["fast", "balanced"])
+def test_a_step_that_is_read_later_is_recorded_as_it_was(train: Train, memory: str) -> None:
+    plain, fast = (train(m, "--memory", m, "--schedule", "linear", "--save-steps", "4") for m in ("plain", memory))
+    ours, theirs = (
+        [[m.get(k) for k in ("step", "epoch", "learning_rate", "tokens", "valid_tokens")] for m in run.metrics()]
+        for run in (fast, plain)
+    )
+    assert ours == theirs and len(ours) > 8
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +129,8 @@ def test_a_stopped_fast_run_goes_on_to_the_same_adapter(
 
 def test_the_fast_valid_loss_is_the_plain_one(train: Train) -> None:
     plain, fast = (
-        train("plain", "--memory", "plain", "--no-four-bit"),
-        train("fast", "--memory", "fast", "--no-four-bit"),
+        train("plain", "--memory", "plain", "--no-four-bit", "--precision", "fp32"),
+        train("fast", "--memory", "fast", "--no-four-bit", "--precision", "fp32"),
     )
     ours, theirs = ([m for m in run.metrics() if "valid_loss" in m] for run in (fast, plain))
     for a, b in zip(ours, theirs, strict=True):
@@ -128,7 +139,7 @@ def test_the_fast_valid_loss_is_the_plain_one(train: Train) -> None:
 
 
 def test_the_valid_loss_is_the_mean_over_trained_tokens(train: Train, tiny_base: Path, prepared: Path) -> None:
-    run = train("run")
+    run = train("run", "--precision", "fp32")
     measured = [m for m in run.metrics() if "valid_loss" in m][-1]
     from counsel.model.load import load_tuned
 
@@ -138,7 +149,7 @@ def test_the_valid_loss_is_the_mean_over_trained_tokens(train: Train, tiny_base:
     total, tokens = 0.0, 0
     for ids, labels in zip(valid.ids, valid.labels, strict=True):  # one by one: no padding, no batch means
         with torch.no_grad():
-            logits = model(torch.tensor([ids])).logits[0, :-1].double()
+            logits = model(torch.tensor([ids], device=model.device)).logits[0, :-1].double().cpu()
         kept = torch.tensor(labels[1:]) != -100
         total += float(torch.nn.functional.cross_entropy(logits[kept], torch.tensor(labels[1:])[kept], reduction="sum"))
         tokens += int(kept.sum())

@@ -17,7 +17,7 @@ LINES = 20
 
 
 class Speed:
-    """Steps and tokens a second over the part of a run that this process trained, without its start-up."""
+    """Steps and tokens a second over the part of a run that this process trained, without start-up and valid losses."""
 
     def __init__(self) -> None:
         self.steps = self.tokens = 0
@@ -25,15 +25,22 @@ class Speed:
         self._since: float | None = None
 
     def begin(self) -> None:
-        """A step begins."""
-        self._since = time.perf_counter()
+        """A step begins; no news where steps follow each other."""
+        if self._since is None:
+            self._since = time.perf_counter()
 
     def end(self, tokens: int) -> None:
         """A step of so many tokens is done. The first is left out: it pays for compiling and allocating."""
+        now = time.perf_counter()
         if self._since is not None and self.steps:
-            self.busy += time.perf_counter() - self._since
+            self.busy += now - self._since
             self.tokens += tokens
         self.steps += 1
+        self._since = now
+
+    def pause(self) -> None:
+        """What comes now is no step."""
+        self._since = None
 
     @property
     def steps_per_s(self) -> float | None:
@@ -106,6 +113,14 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """The clock of one step."""
         self.speed.begin()
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A valid loss is no step."""
+        self.speed.pause()
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Nor is a checkpoint."""
+        self.speed.pause()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
         """One line of metrics: of a step, or of a valid loss."""

@@ -55,12 +55,12 @@ def go_fast(trainer: CounselTrainer, settings: TrainSettings, mode: Mode, say: S
     sizes = Sizes.of(settings.rows, settings.max_length) if on_gpu else Sizes(settings.rows, settings.max_length, 1)
     if on_gpu:
         say(f"preparing the {mode} way: compiling and capturing a step")
-    gc.collect()
-    torch.cuda.empty_cache()
     fast = FastStep(trainer.model, sizes, resident=mode == "fast", graphs=on_gpu)
     trainer.go_fast(fast)
     if not on_gpu:
         return time.perf_counter() - started
+    gc.collect()
+    torch.cuda.empty_cache()  # what loading and the weights' former home took: other streams cannot use it
     lengths = likely(sizes, [len(ids) for ids in trainer.rows.ids])
     fast.prepare([sizes.longest, *(size for size in lengths if size != sizes.longest)])
     seconds = measured(fast)

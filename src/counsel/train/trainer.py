@@ -5,7 +5,8 @@ What it changes, in one place each:
 - a checkpoint is written beside its place and renamed into it, so a killed run leaves none half-written;
 - the valid loss is the mean over trained tokens, not the mean of batch means;
 - a batch knows its rows, so that an error can name them;
-- with a ``FastStep``, that computes loss and gradients of packed conversations; all else stays the trainer's.
+- with a ``FastStep``, that computes loss and gradients of packed conversations, and the GPU never waits for a loss to
+  be read; all else stays the trainer's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from counsel.model.fast.step import FastStep
 from counsel.records import unwritable
 from counsel.train.batches import Collator, PackCollator
 from counsel.train.rows import Rows
+from counsel.train.unread import Unread
 
 KEPT_CHECKPOINTS = 2
 
@@ -72,6 +74,7 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
         self.exploded = 3 * math.log(vocabulary)  # three times worse than guessing evenly
         self.batch_rows: list[int] = []
         self.fast: FastStep | None = None
+        self.unread: Unread | None = None
         self.control: Any
 
     def go_fast(self, fast: FastStep) -> None:
@@ -95,7 +98,6 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
             model.train()
         pack: Packed = inputs["pack"]
         self._total_train_tokens += pack.tokens
-        self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
         scale = torch.full((), 1 / max(1, num_items_in_batch), device=self.args.device)
         scaler = self.accelerator.scaler
         return self.fast(pack, scaler.scale(scale) if scaler else scale) * scale
@@ -103,6 +105,37 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
     def floating_point_ops(self, inputs: Any) -> int:
         """Nothing: nobody reads it, and counting the parameters at every step takes milliseconds."""
         return 0
+
+    def _maybe_log_save_evaluate(
+        self, tr_loss: torch.Tensor, grad_norm: Any, *rest: Any, learning_rate: float | None = None
+    ) -> None:
+        """On the fast path a step is logged while the GPU computes the next, but before anything that rests on it."""
+        if self.fast and self.control.should_log:
+            self.control.should_log = False
+            self._log_unread()
+            rate = self._get_learning_rate() if learning_rate is None else learning_rate
+            tokens, rows = self._total_train_tokens, self.batch_rows
+            self.unread = Unread.of(tr_loss, grad_norm, self.state, rate, tokens, rows)
+            tr_loss.zero_()
+            if self.control.should_evaluate or self.control.should_save or self.control.should_training_stop:
+                self._log_unread()
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *rest, learning_rate=learning_rate)
+
+    def _log_unread(self) -> None:
+        """Log the step that is still unread, as of then."""
+        step, self.unread = self.unread, None
+        if not step:
+            return
+        loss, norm = step.read()
+        now = self.state.global_step, self.state.epoch, self.batch_rows
+        self.state.global_step, self.state.epoch, self.batch_rows = step.number, step.epoch, step.rows
+        self._total_loss_scalar += loss
+        self._globalstep_last_logged = step.number
+        self._metrics["train"]["num_tokens"] = [step.tokens]
+        try:
+            self.log({"loss": loss, "grad_norm": norm, "learning_rate": step.learning_rate})
+        finally:
+            self.state.global_step, self.state.epoch, self.batch_rows = now
 
     def batch_names(self) -> list[str]:
         """The conversations of the optimizer step under way."""
