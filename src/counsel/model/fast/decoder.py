@@ -49,46 +49,37 @@ class Decoder:
         model: a PEFT model over ``MistralForCausalLM`` or ``LlamaForCausalLM``.
         resident: keep every weight dequantised; otherwise dequantise when needed, compute activations anew
             in the backward pass, and keep what enters each layer in the host's memory.
-        compiled: fuse what stands between the matmuls into kernels.
+        ops: what stands between the matmuls: ``formulas``, or on a GPU ``fused``.
         longest: tokens of the longest pack.
     """
 
-    def __init__(self, model: Any, resident: bool, compiled: bool, longest: int) -> None:
+    def __init__(self, model: Any, resident: bool, ops: Any, longest: int) -> None:
         base = model.get_base_model()
-        self.base, self.config, self.resident = base, base.config, resident
+        self.base, self.config, self.resident, self.ops = base, base.config, resident, ops
         self.dtype = base.get_input_embeddings().weight.dtype
         layers = base.model.layers
         named = [[[getattr(getattr(one, part), n) for n in names] for part, names in GROUPS] for one in layers]
-        tuned = [group for layer in named for group in layer if hasattr(group[0], "lora_A")]
-        self.adapters = FlatAdapters(tuned, self.dtype)
-        given = iter(self.adapters.groups)
+        kinds = [*zip(*named, strict=True)]
+        self.adapters = FlatAdapters([kind for kind in kinds if _tuned(kind[0])], self.dtype)
+        given = iter(self.adapters.adapters)
+        adapters = [next(given) if _tuned(kind[0]) else [None] * len(layers) for kind in kinds]
         buffer = None if resident else room([_plain(p).weight for group in named[0] for p in group], self.dtype)
         self.layers: list[Layer] = []
-        for one, groups in zip(layers, named, strict=True):
+        for one, groups, theirs in zip(layers, named, zip(*adapters, strict=True), strict=True):
             made = []
-            for (part, names), group in zip(GROUPS, groups, strict=True):
-                adapter = next(given) if hasattr(group[0], "lora_A") else None
+            for (part, names), group, adapter in zip(GROUPS, groups, theirs, strict=True):
                 weights = Unpacked(tuple(_plain(p).weight for p in group), buffer) if buffer is not None else None
                 made.append(_projection(weights or _settle(getattr(one, part), names, self.dtype), group, adapter))
             qkv, o, gate_up, down = made
             norms = one.input_layernorm.weight, one.post_attention_layernorm.weight
             self.layers.append(Layer(qkv, o, gate_up, down, *norms))
-        self._use(compiled)
         self.hosts: Sequence[torch.Tensor | None] = [None] * len(self.layers)
-        if compiled and not resident:
+        if ops is fused and not resident:
             width = self.config.hidden_size
             self.hosts = [*torch.empty(len(self.layers), longest, width, dtype=self.dtype, pin_memory=True)]
         if resident and torch.cuda.is_available():
-            del named, tuned, groups, group
+            del named, kinds, groups, group
             torch.cuda.empty_cache()  # what the 4-bit weights took
-
-    def _use(self, compiled: bool) -> None:
-        """Choose between the plain functions and their kernels."""
-        self.norm, self.add_norm = fused.norm, fused.add_norm
-        self.split_and_rotate, self.swiglu = fused.split_and_rotate, fused.swiglu
-        if compiled:
-            self.norm, self.add_norm = fused.compiled(fused.norm), fused.compiled(fused.add_norm)
-            self.split_and_rotate, self.swiglu = fused.Rotate.apply, fused.SwiGLU.apply
 
     def __call__(self, x: torch.Tensor, positions: torch.Tensor, bounds: Bounds) -> torch.Tensor:
         """Hidden states (T, D) that the head reads.
@@ -107,19 +98,20 @@ class Decoder:
                     x = checkpoint(
                         self._whole, layer, x, cos, sin, bounds, use_reentrant=False, preserve_rng_state=False
                     )  # fmt: skip
-            return self.norm(x, last, eps)
-        normed = self.norm(x, self.layers[0].before_attention, eps)
+            normed: torch.Tensor = self.ops.norm(x, last, eps)
+            return normed
+        normed = self.ops.norm(x, self.layers[0].before_attention, eps)
         after = [layer.before_attention for layer in self.layers[1:]] + [last]
         for layer, weight in zip(self.layers, after, strict=True):
             x, change = self._layer(layer, x, normed, cos, sin, bounds)
-            x, normed = self.add_norm(x, change, weight, eps)
+            x, normed = self.ops.add_norm(x, change, weight, eps)
         return normed
 
     def _whole(
         self, layer: Layer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, bounds: Bounds
     ) -> torch.Tensor:
         """A layer from stream to stream, so that one tensor is all that is kept of it."""
-        normed = self.norm(x, layer.before_attention, self.config.rms_norm_eps)
+        normed = self.ops.norm(x, layer.before_attention, self.config.rms_norm_eps)
         x, change = self._layer(layer, x, normed, cos, sin, bounds)
         return x + change
 
@@ -134,9 +126,9 @@ class Decoder:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The stream behind the attention, and what the MLP adds to it."""
         c = self.config
-        q, k, v = self.split_and_rotate(layer.qkv(normed), cos, sin, c.num_attention_heads, c.num_key_value_heads)
-        x, normed = self.add_norm(x, layer.o(attend(q, k, v, bounds)), layer.before_mlp, c.rms_norm_eps)
-        return x, layer.down(self.swiglu(layer.gate_up(normed)))
+        q, k, v = self.ops.split_and_rotate(layer.qkv(normed), cos, sin, c.num_attention_heads, c.num_key_value_heads)
+        x, normed = self.ops.add_norm(x, layer.o(attend(q, k, v, bounds)), layer.before_mlp, c.rms_norm_eps)
+        return x, layer.down(self.ops.swiglu(layer.gate_up(normed)))
 
 
 def _to_host(stream: int, host: torch.Tensor | None, tensor: torch.Tensor) -> torch.Tensor:
@@ -151,6 +143,11 @@ def _to_host(stream: int, host: torch.Tensor | None, tensor: torch.Tensor) -> to
 
 def _from_host(device: torch.device, tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(device, non_blocking=True)
+
+
+def _tuned(group: Sequence[Any]) -> bool:
+    """Whether these projections have adapters."""
+    return hasattr(group[0], "lora_A")
 
 
 def _plain(layer: Any) -> Any:

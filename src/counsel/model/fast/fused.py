@@ -1,83 +1,108 @@
-"""What stands between the matmuls: plain functions, and for a GPU the same as one kernel each.
-
-The formulas are those of ``transformers``' Mistral and Llama (RMSNorm in fp32, rotation by halves, SwiGLU). Norms and
-cross-entropy are compiled by torch; rotation and SwiGLU have kernels of our own (``kernels``).
-"""
+"""``formulas`` for a GPU: the same functions, forward and gradient, in one kernel each (``kernels``)."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch
-from torch.nn import functional
+
+
+def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    """See ``formulas.norm``."""
+    return _Norm.apply(x, weight, eps)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def add_norm(
     x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The residual stream with a change added, and its RMSNorm. All (T, D)."""
-    x = x + change
-    wide = x.float()
-    normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
-    return x, weight * normed.to(x.dtype)
-
-
-def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-    """RMSNorm of the first layer's input."""
-    wide = x.float()
-    return weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
+    """See ``formulas.add_norm``."""
+    return _AddNorm.apply(x, change, weight, eps)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def split_and_rotate(
     qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Queries, keys and values, (T, heads, head size) each, from one (T, all) matrix; queries and keys rotated."""
-    size = cos.shape[-1]
-    every = qkv.view(-1, heads + 2 * kv_heads, size)
-    turned, values = every[:, : heads + kv_heads], every[:, heads + kv_heads :]
-    half = size // 2
-    across = torch.cat((-turned[..., half:], turned[..., :half]), -1)
-    turned = turned * cos[:, None] + across * sin[:, None]
-    return turned[:, :heads], turned[:, heads:], values
+    """See ``formulas.split_and_rotate``."""
+    return _Rotate.apply(qkv, cos, sin, heads, kv_heads)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def swiglu(both: torch.Tensor) -> torch.Tensor:
-    """(T, 2 F), gate beside up, to (T, F)."""
-    gate, up = both.chunk(2, -1)
-    return functional.silu(gate) * up
+    """See ``formulas.swiglu``; ``both`` cannot be used again."""
+    return _SwiGLU.apply(both)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def cross_entropy(
     logits: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The summed loss of (n, V) logits, and its gradient times ``scale`` in the logits' dtype.
+    """See ``formulas.cross_entropy``; the gradient takes the memory of the logits."""
+    from counsel.model.fast.kernels import cross_entropy as kernel
 
-    Args:
-        logits: (n, V), any float dtype; computed on in fp32.
-        targets: (n) token ids.
-        scale: a scalar tensor.
-    """
-    wide = logits.float()
-    most = wide.amax(-1, keepdim=True)
-    total = (wide - most).exp().sum(-1, keepdim=True)
-    chosen = wide.gather(-1, targets[:, None])
-    loss = (most + total.log() - chosen).sum()
-    hit = torch.arange(wide.shape[-1], device=wide.device) == targets[:, None]
-    slope = ((wide - most).exp() / total - hit.float()) * scale
-    return loss, slope.to(logits.dtype)
+    losses = torch.empty(len(logits), device=logits.device)
+    kernel[(len(logits),)](logits, targets, scale, losses, logits.shape[1], 4096, num_warps=8)
+    return losses.sum(), logits
 
 
-@cache
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as one or two fused kernels, for any number of tokens."""
-    warnings.filterwarnings("ignore", message=r"\s*Online softmax is disabled")  # advice to torch's own developers
-    return torch.compile(function, dynamic=True, fullgraph=True)
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+        _, normed, inverse = _normalise(x, None, weight, eps)
+        ctx.save_for_backward(x, inverse, weight)
+        return normed
+
+    @staticmethod
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return _norm_gradient(ctx.saved_tensors, slope, None), None, None
 
 
-class Rotate(torch.autograd.Function):
+class _AddNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        stream, normed, inverse = _normalise(x, change, weight, eps)
+        ctx.save_for_backward(stream, inverse, weight)
+        ctx.set_materialize_grads(False)
+        return stream, normed
+
+    @staticmethod
+    def backward(ctx: Any, stream: torch.Tensor | None, normed: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        slope = _norm_gradient(ctx.saved_tensors, normed, stream)
+        return slope, slope, None, None
+
+
+def _normalise(
+    x: torch.Tensor, change: torch.Tensor | None, weight: torch.Tensor, eps: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The stream, its RMSNorm, and one over its root mean square."""
+    from counsel.model.fast.kernels import add_norm as kernel
+
+    tokens, width = x.shape
+    stream, normed = x if change is None else torch.empty_like(x), torch.empty_like(x)
+    inverse = torch.empty(tokens, device=x.device)
+    adds = change is not None
+    kernel[(tokens,)](x, change, weight, stream, normed, inverse, width, eps, adds, _block(width), num_warps=8)
+    return stream, normed, inverse
+
+
+def _norm_gradient(saved: tuple[torch.Tensor, ...], normed: torch.Tensor, stream: torch.Tensor | None) -> torch.Tensor:
+    """The gradient for the stream, from that for its RMSNorm and the one it has of its own."""
+    from counsel.model.fast.kernels import norm_gradient as kernel
+
+    values, inverse, weight = saved
+    (tokens, width), out = values.shape, torch.empty_like(values)
+    normed, stream = normed.contiguous(), None if stream is None else stream.contiguous()
+    kernel[(tokens,)](
+        values, inverse, weight, normed, stream, out, width, stream is not None, _block(width), num_warps=8
+    )
+    return out
+
+
+def _block(width: int) -> int:
+    """The power of two that holds so many columns."""
+    return 1 << (width - 1).bit_length()
+
+
+class _Rotate(torch.autograd.Function):
     """``split_and_rotate`` in one kernel."""
 
     @staticmethod
@@ -107,11 +132,11 @@ def _turn(
 ) -> None:
     from counsel.model.fast.kernels import rotate
 
-    most, half = 1 << (heads - 1).bit_length(), cos.shape[-1] // 2
+    most, half = _block(heads), cos.shape[-1] // 2
     rotate[(len(x),)](x, out, cos, sin, x.stride(0), out.stride(0), heads, turned, sign, most, half, num_warps=4)
 
 
-class SwiGLU(torch.autograd.Function):
+class _SwiGLU(torch.autograd.Function):
     """``swiglu`` in one kernel; its gradient takes the memory of its input."""
 
     @staticmethod

@@ -97,3 +97,89 @@ def swiglu_gradient(both, slope, width, BLOCK: tl.constexpr):  # type: ignore[no
     dgate = d * up * share * (1 + gate * (1 - share))
     tl.store(gates, dgate.to(both.dtype.element_ty), mask=inside)
     tl.store(gates + width, (d * gate * share).to(both.dtype.element_ty), mask=inside)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def add_norm(  # type: ignore[no-untyped-def]
+    x,  # (T, width)
+    change,  # the same, or nothing
+    weight,  # (width)
+    stream,  # x + change goes here, when there is a change
+    normed,  # its RMSNorm
+    inverse,  # (T) one over its root mean square
+    width,
+    eps,
+    CHANGES: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """One token's addition to the residual stream and its RMSNorm, in fp32 but for what is rounded on the way."""
+    token = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, BLOCK)
+    inside = column < width
+    at = token * width + column
+    value = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+    if CHANGES:
+        value += tl.load(change + at, mask=inside, other=0.0).to(tl.float32)
+        rounded = value.to(stream.dtype.element_ty)
+        tl.store(stream + at, rounded, mask=inside)
+        value = rounded.to(tl.float32)
+    scale = tl.rsqrt(tl.sum(value * value, 0) / width + eps)
+    tl.store(inverse + token, scale)
+    out = (value * scale).to(normed.dtype.element_ty).to(tl.float32)
+    by = tl.load(weight + column, mask=inside, other=0.0).to(tl.float32)
+    tl.store(normed + at, (out * by).to(normed.dtype.element_ty), mask=inside)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def norm_gradient(  # type: ignore[no-untyped-def]
+    stream,  # (T, width) what was normalised
+    inverse,  # (T) one over its root mean square
+    weight,  # (width)
+    normed_slope,  # the gradient for the RMSNorm
+    stream_slope,  # that for the stream itself, or nothing
+    out,  # (T, width) both
+    width,
+    ADDS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """The gradient for one token's residual stream."""
+    token = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, BLOCK)
+    inside = column < width
+    at = token * width + column
+    value = tl.load(stream + at, mask=inside, other=0.0).to(tl.float32)
+    slope = tl.load(normed_slope + at, mask=inside, other=0.0).to(tl.float32)
+    slope *= tl.load(weight + column, mask=inside, other=0.0).to(tl.float32)
+    slope = slope.to(out.dtype.element_ty).to(tl.float32)
+    scale = tl.load(inverse + token)
+    shared = tl.sum(slope * value, 0) * scale * scale / width
+    result = scale * (slope - value * shared)
+    if ADDS:
+        result = result.to(out.dtype.element_ty).to(tl.float32)
+        result += tl.load(stream_slope + at, mask=inside, other=0.0).to(tl.float32)
+    tl.store(out + at, result.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def cross_entropy(  # type: ignore[no-untyped-def]
+    logits, targets, scale, losses, WIDTH: tl.constexpr, BLOCK: tl.constexpr
+):
+    """The loss of one row of (n, WIDTH) logits, and its gradient times ``scale``, written over them."""
+    row = tl.program_id(0).to(tl.int64)
+    here = logits + row * WIDTH
+    most, total = float("-inf"), 0.0
+    for start in range(0, WIDTH, BLOCK):
+        column = start + tl.arange(0, BLOCK)
+        part = tl.load(here + column, mask=column < WIDTH, other=float("-inf")).to(tl.float32)
+        higher = tl.maximum(most, tl.max(part, 0))
+        total = total * tl.exp(most - higher) + tl.sum(tl.exp(part - higher), 0)
+        most = higher
+    target = tl.load(targets + row)
+    tl.store(losses + row, most + tl.log(total) - tl.load(here + target).to(tl.float32))
+    times = tl.load(scale)
+    tl.debug_barrier()  # the target's logit is read before it is written over
+    for start in range(0, WIDTH, BLOCK):
+        column = start + tl.arange(0, BLOCK)
+        part = tl.load(here + column, mask=column < WIDTH, other=float("-inf")).to(tl.float32)
+        slope = (tl.exp(part - most) / total - tl.where(column == target, 1.0, 0.0)) * times
+        tl.store(here + column, slope.to(logits.dtype.element_ty), mask=column < WIDTH)

@@ -16,27 +16,19 @@ from counsel.model.fast.weights import Kept, Unpacked
 
 @dataclass(frozen=True)
 class Adapter:
-    """The adapter of several projections of one input, in the computing precision.
+    """The adapter of k projections of one input, in the computing precision.
 
     Attributes:
-        a: (k r, in) the A matrices of all k projections, one under the other.
-        b: k matrices (out, r), times alpha / r.
+        a: (k r, in) their A matrices, one under the other.
+        b: (out, k r) their B matrices block-diagonal, times alpha / r.
         grad_a: where the gradient of ``a`` is written.
-        grad_b: where those of ``b`` are.
+        grad_b: where that of ``b`` is; outside the blocks it means nothing.
     """
 
     a: torch.Tensor
-    b: tuple[torch.Tensor, ...]
+    b: torch.Tensor
     grad_a: torch.Tensor
-    grad_b: tuple[torch.Tensor, ...]
-
-    def parts(self) -> list[tuple[slice, slice, torch.Tensor, torch.Tensor]]:
-        """Of each projection: its columns of the output and of x Aᵀ, its B, and where B's gradient goes."""
-        found, out, rank = [], 0, 0
-        for b, grad in zip(self.b, self.grad_b, strict=True):
-            found.append((slice(out, out + b.shape[0]), slice(rank, rank + b.shape[1]), b, grad))
-            out, rank = out + b.shape[0], rank + b.shape[1]
-        return found
+    grad_b: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -61,8 +53,7 @@ class _Project(torch.autograd.Function):
         ctx.projection, adapter = projection, projection.adapter
         if adapter:
             low = x @ adapter.a.T
-            for columns, ranks, b, _ in adapter.parts():
-                y[:, columns].addmm_(low[:, ranks], b.T)
+            y.addmm_(low, adapter.b.T)
             ctx.save_for_backward(x, low)
         return y
 
@@ -75,10 +66,8 @@ class _Project(torch.autograd.Function):
         assert dx is not None
         if adapter:
             x, low = ctx.saved_tensors
-            dlow = torch.empty_like(low)
-            for columns, ranks, b, grad in adapter.parts():
-                torch.mm(dy[:, columns], b, out=dlow[:, ranks])
-                torch.mm(dy[:, columns].T, low[:, ranks], out=grad)
-            dx.addmm_(dlow, adapter.a)
+            dlow = dy @ adapter.b
+            torch.mm(dy.T, low, out=adapter.grad_b)
             torch.mm(dlow.T, x, out=adapter.grad_a)
+            dx.addmm_(dlow, adapter.a)
         return dx, None

@@ -30,7 +30,7 @@ def head_loss(
         head: (V, D).
         targets: (n) token ids.
         scale: a scalar tensor that the gradient is multiplied with.
-        cross_entropy: ``fused.cross_entropy``, compiled or not.
+        cross_entropy: ``formulas.cross_entropy`` or ``fused.cross_entropy``.
         slope: (n, D) filled with the gradient for ``hidden``; None where none is wanted.
 
     Returns:
@@ -43,4 +43,5 @@ def head_loss(
         total += loss
         if slope is not None:
             torch.mm(logits_slope, head, out=slope[part])
+        del logits_slope  # before the next are made
     return total

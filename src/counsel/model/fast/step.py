@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from counsel.model.fast import fused
+from counsel.model.fast import formulas, fused
 from counsel.model.fast.decoder import Decoder
 from counsel.model.fast.graphs import Buffers, Memory, Passes, warm_up
 from counsel.model.fast.loss import head_loss
@@ -27,11 +27,11 @@ class FastStep:
 
     def __init__(self, model: Any, sizes: Sizes, resident: bool, graphs: bool) -> None:
         self.sizes, self.graphs = sizes, graphs
-        self.decoder = Decoder(model, resident, graphs, sizes.longest)
+        self.ops = fused if graphs else formulas
+        self.decoder = Decoder(model, resident, self.ops, sizes.longest)
         base = self.decoder.base
         self.head = base.get_output_embeddings().weight.detach()
         self.embeddings = _embeddings(base, to_host=graphs and not resident)
-        self.cross_entropy = fused.compiled(fused.cross_entropy) if graphs else fused.cross_entropy
         self.passes: dict[int, Passes] = {}
         self.warm: set[int] = set()
         if graphs:
@@ -120,7 +120,7 @@ class FastStep:
     def _head(self, pack: Packed, buffers: Buffers, scale: torch.Tensor, slope: torch.Tensor | None) -> torch.Tensor:
         device = self.head.device
         chosen = buffers.end[_sent(pack.where, device)]
-        return head_loss(chosen, self.head, _sent(pack.targets, device), scale, self.cross_entropy, slope)
+        return head_loss(chosen, self.head, _sent(pack.targets, device), scale, self.ops.cross_entropy, slope)
 
 
 def _embeddings(base: Any, to_host: bool) -> torch.Tensor:
