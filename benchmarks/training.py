@@ -100,7 +100,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer's folder; needed to make the base")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="time these contenders only")
     parser.add_argument("--repeats", type=int, default=2, help="how often each is timed (default: 2)")
-    parser.add_argument("--steps", type=int, help="measured steps of each (default: 40, of the slow ones fewer)")
+    parser.add_argument("--steps", type=int, help="measured steps of each (default: 40 to 100, of slow ones fewer)")
     parser.add_argument("--recipe-counsel", action="store_true", help="time 16 conversations of 1,024 tokens instead")
     parser.add_argument("--whole-run", action="store_true", help="time the card's whole run instead")
     parser.add_argument("--limit", type=float, default=120, help="seconds that a contender may take (default: 120)")

@@ -80,13 +80,13 @@ def _ours(recipe: str, memory: str, steps: int | None, **settings: object) -> Co
 
 def _card() -> Iterator[Contender]:
     """4 conversations of at most 256 tokens a step; the fastest first, so that a killed run has them."""
-    yield _ours("card", "fast", 40)
+    yield _ours("card", "fast", 100)
     yield Contender(name="unsloth-best", who="unsloth", pad_to=256, steps=40)
     yield Contender(name="trl-best", who="trl", pad_to=256, steps=25)
-    yield _ours("card", "balanced", 40, checkpointing=True)
+    yield _ours("card", "balanced", 60, checkpointing=True)
     yield Contender(name="unsloth-longest", who="unsloth", steps=40)
     yield Contender(name="unsloth-checkpointing", who="unsloth", checkpointing=True, pad_to=256, steps=40)
-    yield _ours("card", "fast", 40, precision="bf16", name="counsel-fast-bf16")
+    yield _ours("card", "fast", 100, precision="bf16", name="counsel-fast-bf16")
     yield Contender(
         name="trl-card", who="trl", rows=1, accumulate=4, checkpointing=True, pad_to=256, steps=10, once=True
     )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +45,9 @@ def followed(command: list[str]) -> tuple[int, str]:
 
 def figures(contender: Contender, lines: list[dict[str, Any]], summary: dict[str, Any]) -> dict[str, Any]:
     """What is recorded of a run, from its metrics and its summary."""
-    median, mean, tokens = last_half(lines)
+    speed, tokens = last_half(lines)
     return {
-        "steps_per_s": median,
-        "mean_steps_per_s": mean,
+        "steps_per_s": speed,
         "tokens_per_s": tokens,
         "peak_reserved_gib": summary["peak_memory_gib"],
         "peak_allocated_gib": None,
@@ -60,23 +57,21 @@ def figures(contender: Contender, lines: list[dict[str, Any]], summary: dict[str
     } | {name: summary.get(name) for name in RECORDED}
 
 
-def last_half(lines: list[dict[str, Any]]) -> tuple[float, float, float]:
-    """Over the last half of the steps: one over the median step, steps a second, tokens a second.
+def last_half(lines: list[dict[str, Any]]) -> tuple[float, float]:
+    """Steps and tokens a second over the last half of the steps, every pause between them counted.
 
-    The last two count every pause between steps, such as a valid loss. Moments are recorded in whole milliseconds,
-    which leaves the median uncertain by about half of one.
+    A step's line may be written up to a step late, since the next is queued before its loss is read.
 
     Raises:
         RuntimeError: when there are too few steps.
     """
     steps = [line for line in lines if "seconds" in line]
-    half = steps[len(steps) // 2 :]
+    half = steps[len(steps) // 2 - 1 :]
     if len(half) < 2:
         raise RuntimeError(f"{len(steps)} steps are too few to time")
-    median = statistics.median(b["seconds"] - a["seconds"] for a, b in pairwise(half))
     first, last = half[0], half[-1]
     seconds = last["seconds"] - first["seconds"]
-    return 1 / median, (last["step"] - first["step"]) / seconds, (last["tokens"] - first["tokens"]) / seconds
+    return (last["step"] - first["step"]) / seconds, (last["tokens"] - first["tokens"]) / seconds
 
 
 def shape(contender: Contender) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """TRL and Unsloth, trained for a few steps on the rows that the product itself would train on.
 
-Both are timed by the host's clock from the end of one optimizer step to the end of the next, with the GPU waited for
-each time, so that data loading and bookkeeping count as they do in a real run.
+Both are timed by the host's clock over all measured steps, so that data loading and bookkeeping count as they do in a
+real run.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
-from itertools import chain, islice, pairwise, repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,23 +24,28 @@ LEARNING_RATE = 2e-5
 
 
 class Clock:
-    """The moments at which optimizer steps ended, with the GPU idle."""
+    """Counts optimizer steps, and times those after the warm-up.
 
-    def __init__(self) -> None:
-        self.moments: list[float] = []
+    The GPU is waited for twice only, so that a peer may queue its next step while one is computed, as it would.
+    """
+
+    def __init__(self, contender: Contender) -> None:
+        self.steps, self.taken = contender.steps or 0, 0
+        self.began = self.ended = 0.0
 
     def tick(self) -> None:
-        """A step has ended."""
+        """A step is queued."""
         import torch
 
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.moments.append(time.perf_counter())
+        self.taken += 1
+        if self.taken in (WARM_UP, WARM_UP + self.steps):
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            self.began, self.ended = self.ended, time.perf_counter()
 
-    def steps_per_s(self) -> tuple[float, float]:
-        """One over the median step and one over the mean step, warm-up left out."""
-        gaps = [b - a for a, b in pairwise(self.moments[WARM_UP - 1 :])]
-        return 1 / statistics.median(gaps), 1 / statistics.mean(gaps)
+    def steps_per_s(self) -> float:
+        """Steps a second, warm-up left out."""
+        return self.steps / (self.ended - self.began)
 
 
 def rows_and_padding(base: str, data: Path, max_length: int) -> tuple[Rows, int]:
@@ -69,7 +73,7 @@ def train_trl(contender: Contender, base: str, data: Path) -> dict[str, Any]:
     from transformers import AutoTokenizer, TrainerCallback
     from trl import SFTTrainer
 
-    clock = Clock()
+    clock = Clock(contender)
 
     class Ticks(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -146,7 +150,7 @@ def train_unsloth(contender: Contender, base: str, data: Path) -> dict[str, Any]
     adam = torch.optim.AdamW(adapter, fused=True, weight_decay=0.0, lr=LEARNING_RATE)
     steps = WARM_UP + (contender.steps or 0)
     batches = iter(padded(rows, contender, steps * contender.accumulate, padding))
-    clock, losses = Clock(), []
+    clock, losses = Clock(contender), []
     half_precision = torch.autocast("cuda", torch.bfloat16)
     forget_peaks(torch)
     for _ in range(steps):
@@ -217,12 +221,11 @@ def figures(contender: Contender, clock: Clock, rows: Rows, loss: float) -> dict
     """What is recorded of a peer."""
     import torch
 
-    (median, mean), length = clock.steps_per_s(), rows.tokens / len(rows)
+    speed, length = clock.steps_per_s(), rows.tokens / len(rows)
     on_gpu = torch.cuda.is_available()
     return {
-        "steps_per_s": median,
-        "mean_steps_per_s": mean,
-        "tokens_per_s": mean * contender.conversations * length,
+        "steps_per_s": speed,
+        "tokens_per_s": speed * contender.conversations * length,
         "tokens_per_row": length,
         "peak_reserved_gib": torch.cuda.max_memory_reserved() / 2**30 if on_gpu else None,
         "peak_allocated_gib": torch.cuda.max_memory_allocated() / 2**30 if on_gpu else None,

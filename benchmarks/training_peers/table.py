@@ -8,7 +8,7 @@ from typing import Any
 from training_peers.contenders import Contender
 
 HEADER = (
-    "contender", "rows x accumulate", "recomputes", "padded to", "precision", "steps/s", "by the mean", "tokens/s",
+    "contender", "rows x accumulate", "recomputes", "padded to", "precision", "steps/s", "tokens/s",
     "peak GiB", "times the fastest peer",
 )  # fmt: skip
 
@@ -74,14 +74,13 @@ def cells(contender: Contender, runs: list[dict[str, Any]], best: float | None) 
     ]
     speeds = measured(runs, "steps_per_s")
     if not speeds:
-        return [*setting, f"failed: {runs[-1]['error'][:160]}" if runs else "not run", *["-"] * 4]
-    means, tokens = measured(runs, "mean_steps_per_s"), measured(runs, "tokens_per_s")
+        return [*setting, f"failed: {runs[-1]['error'][:160]}" if runs else "not run", *["-"] * 3]
+    tokens = measured(runs, "tokens_per_s")
     memory = measured(runs, "peak_reserved_gib")
     median = statistics.median(speeds)
     return [
         *setting,
         spread(speeds),
-        f"{statistics.median(means):.2f}" if means else "-",
         f"{statistics.median(tokens):,.0f}" if tokens else "-",
         f"{max(memory):.2f}" if memory else "-",
         f"{median / best:.2f}" if best else "-",
