@@ -15,6 +15,7 @@ from peft import get_peft_model
 from torch.nn import functional
 
 from counsel.model.adapter import ALL_LINEAR, ATTENTION, lora_config
+from counsel.model.fast.attention import Bounds, _each, _padded
 from counsel.model.fast.pack import Sizes, full, pack
 from counsel.model.fast.step import FastStep
 from counsel.model.fast.supported import unsupported
@@ -71,6 +72,20 @@ def test_loss_and_gradients_are_the_models(four_bit: bool, resident: bool, targe
             if parameter.requires_grad:
                 assert (parameter.grad - gradients[name]).norm() < 1e-4 * gradients[name].norm(), name
         model.zero_grad()
+
+
+def test_attention_through_a_grid_is_attention_one_by_one() -> None:
+    torch.manual_seed(9)
+    packed = pack(*conversations(10, (50, 1, 33)), Sizes(4, 64, 32), 5)
+    bounds = Bounds(packed.starts, packed.rows * 64 + packed.positions, 64)
+    found = []
+    for attention in (_each, _padded):
+        torch.manual_seed(11)
+        heads = [torch.randn(packed.size, n, 16, requires_grad=True) for n in (6, 2, 2)]
+        out = attention(*heads, bounds)
+        found.append([out, *torch.autograd.grad(out, heads, torch.randn(out.shape))])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_gradients_add_up_until_they_are_cleared() -> None:

@@ -1,4 +1,7 @@
-"""Causal attention within each conversation of a pack: FlashAttention for 16-bit on a GPU, torch's own elsewhere."""
+"""Causal attention within each conversation of a pack: FlashAttention for 16-bit on a GPU, torch's own elsewhere.
+
+A CPU takes one conversation after the other. fp32 on a GPU goes through a padded grid, whose shape a graph can hold.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) ->
     """
     if q.is_cuda and q.dtype != torch.float32:
         return _varlen(q, k, v, bounds).flatten(1)
-    return _padded(q, k, v, bounds).flatten(1)
+    return (_padded if q.is_cuda else _each)(q, k, v, bounds).flatten(1)
 
 
 def _varlen(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> torch.Tensor:
@@ -57,6 +60,14 @@ def _varlen(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -
     return out  # type: ignore[no-any-return]
 
 
+def _each(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> torch.Tensor:
+    """No padding at all."""
+    lengths = bounds.starts.diff().tolist()
+    grids = (torch.split(x.transpose(0, 1)[None], lengths, 2) for x in (q, k, v))
+    found = [_causal(*parts) for parts in zip(*grids, strict=True) if parts[0].shape[2]]
+    return torch.cat(found, 2)[0].transpose(0, 1)
+
+
 def _padded(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> torch.Tensor:
     """Into a grid with one conversation a row: padding stands behind, where no causal query looks."""
 
@@ -64,5 +75,9 @@ def _padded(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -
         wide = x.new_zeros(bounds.rows * bounds.width, *x.shape[1:])
         return wide.index_copy(0, bounds.place, x).view(bounds.rows, bounds.width, *x.shape[1:]).transpose(1, 2)
 
-    out = functional.scaled_dot_product_attention(grid(q), grid(k), grid(v), is_causal=True, enable_gqa=True)
-    return out.transpose(1, 2).flatten(0, 1)[bounds.place]
+    return _causal(grid(q), grid(k), grid(v)).transpose(1, 2).flatten(0, 1)[bounds.place]
+
+
+def _causal(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """(rows, heads, tokens, E); fewer heads in ``k`` and ``v``."""
+    return functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)

@@ -35,10 +35,10 @@ class FastStep:
         self.passes: dict[int, Passes] = {}
         self.warm: set[int] = set()
         if graphs:
-            self.memory, self.buffers = Memory(), self._make_buffers(sizes.longest, sizes.width)
+            self.memory, self.buffers = Memory(), self._make_buffers(sizes.longest)
 
-    def _make_buffers(self, size: int, width: int) -> Buffers:
-        return Buffers.make(size, self.sizes.rows, width, self.head)
+    def _make_buffers(self, size: int) -> Buffers:
+        return Buffers.make(size, self.sizes.rows, self.sizes.width, self.head)
 
     def __call__(self, pack: Packed, scale: torch.Tensor) -> torch.Tensor:
         """The summed loss of a pack; adds the gradient of ``scale`` times it to the adapters' ``grad``.
@@ -96,10 +96,7 @@ class FastStep:
 
     def _fill(self, pack: Packed) -> Buffers:
         """The pack in the buffers that passes read."""
-        if self.graphs:
-            buffers = self.buffers.cut(pack.size)
-        else:  # nothing is captured, so the grid need be no wider than this pack's longest conversation
-            buffers = self._make_buffers(pack.size, int(pack.positions.max()) + 1)
+        buffers = self.buffers.cut(pack.size) if self.graphs else self._make_buffers(pack.size)
         device, width = self.head.device, buffers.bounds.width
         if self.embeddings.device == device:
             torch.index_select(self.embeddings, 0, _sent(pack.ids, device), out=buffers.x)
