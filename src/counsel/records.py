@@ -50,6 +50,16 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise unwritable(path, e) from e
 
 
+def sync(folder: Path) -> None:
+    """Have the disk hold every file of a folder: a power cut soon after its renaming could leave a name on nothing."""
+    for path in (*folder.rglob("*"), folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def unwritable(path: Path, error: OSError) -> CounselError:
     """The error for a place that could not be written, with the reason that the system gave."""
     reason = error.strerror or str(error)

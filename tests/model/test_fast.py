@@ -163,6 +163,16 @@ def test_what_the_fast_path_cannot_do_is_named() -> None:
     assert unsupported(windowed, 64) is None
 
 
+def test_what_the_kernels_cannot_do_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tuned(False, ATTENTION)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+    assert "Ampere" in str(unsupported(model, 1024))
+    for layer in model.get_base_model().model.layers:
+        layer.self_attn.head_dim = 80
+    assert "80 wide" in str(unsupported(model, 1024))
+
+
 @given(
     st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=64), min_size=1, max_size=4),
     st.integers(1, 130),

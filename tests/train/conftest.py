@@ -58,3 +58,17 @@ def train(tiny_base: Path, prepared: Path, tmp_path: Path) -> Train:
         return Run(tmp_path / name)
 
     return run
+
+
+@pytest.fixture
+def reads_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fast steps are read late, as on a GPU."""
+    from counsel.train.trainer import CounselTrainer
+
+    real = CounselTrainer.go_fast
+
+    def go_fast(self: CounselTrainer, fast: Any) -> None:
+        real(self, fast)
+        self.reads_late = True
+
+    monkeypatch.setattr(CounselTrainer, "go_fast", go_fast)

@@ -15,6 +15,7 @@ from counsel.train.trainer import CounselTrainer
 from .conftest import Train
 
 
+@pytest.mark.usefixtures("reads_late")
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e6])
 def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
     train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: float

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from counsel.records import Run, sha256_of
-from counsel.train.trainer import checkpoints
+from counsel.train.checkpoints import checkpoints
 
 from .conftest import command
 

@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from counsel.cli import main
 from counsel.records import Run, sha256_of
+from counsel.train import dry_run
+from counsel.train.settings import TrainSettings
 
 from .conftest import Train, command
 
@@ -185,6 +188,22 @@ def test_dry_run_measures_and_leaves_nothing(train: Train, capsys: pytest.Captur
     assert "optimizer steps of 4 conversations" in said
     assert "one step at the longest batch" in said and "memory at that step" in said
     assert not run.path.exists()
+
+
+def test_a_dry_run_goes_on_in_less_memory_too(
+    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = dry_run.set_up
+
+    def set_up(settings: TrainSettings, *rest: Any) -> Any:
+        if settings.memory == "auto":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return real(settings, *rest)
+
+    monkeypatch.setattr(dry_run, "set_up", set_up)
+    train("run", "--dry-run", "--memory", "auto", "--max-steps", "2")
+    said = capsys.readouterr().err
+    assert "going on with --memory balanced" in said and "one step at the longest batch" in said
 
 
 def test_a_dry_run_over_files_leaves_nothing_either(train: Train, prepared: Path) -> None:

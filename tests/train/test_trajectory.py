@@ -58,6 +58,7 @@ def test_plain_trl_learns_the_same(
     assert furthest(ours, trl_steps, "grad_norm") < (2e-5 if torch.cuda.is_available() else 1e-5)
 
 
+@pytest.mark.usefixtures("reads_late")
 @pytest.mark.parametrize("memory", ["fast", "balanced"])
 def test_a_step_that_is_read_later_is_recorded_as_it_was(train: Train, memory: str) -> None:
     plain, fast = (train(m, "--memory", m, "--schedule", "linear", "--save-steps", "4") for m in ("plain", memory))
@@ -102,6 +103,7 @@ def trl_steps(tiny_base: Path, rows: Rows, tmp_path_factory: pytest.TempPathFact
     return [e for e in trainer.state.log_history if "loss" in e]
 
 
+@pytest.mark.usefixtures("reads_late")
 @pytest.mark.parametrize("memory", ["fast", "balanced"])
 def test_a_stopped_fast_run_goes_on_to_the_same_adapter(
     train: Train, monkeypatch: pytest.MonkeyPatch, memory: str

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from counsel.errors import CounselError
+from counsel.records import sync
 
 MADE = "audit.json"
 """The file by which a prepared directory is known."""
@@ -39,7 +40,7 @@ def building(out: Path, overwrite: bool) -> Iterator[Path]:
             part.mkdir()
             try:
                 yield part
-                _sync(part)
+                sync(part)
                 if out.exists():
                     _remove(old)
                     os.rename(out, old)
@@ -84,16 +85,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    # Without this a power cut soon after the rename could leave the new name on empty files.
-    for path in [*folder.rglob("*"), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _unwritable(error: OSError, out: Path) -> CounselError:

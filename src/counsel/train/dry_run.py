@@ -11,11 +11,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from counsel.data.prepared import Prepared
 from counsel.model.render import Renderer, load_tokenizer
 from counsel.records import Run
+from counsel.train.memory import fitting
 from counsel.train.progress import clock, peak_memory_gib
 from counsel.train.rows import Rows
 from counsel.train.settings import Asked, TrainSettings
@@ -31,6 +33,8 @@ class _Stopwatch(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """One more step is done."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()  # a step on the fast way is queued by now, not done
         self.ticks.append(time.perf_counter())
         control.should_save = control.should_evaluate = False
 
@@ -43,11 +47,10 @@ def dry_run(asked: Asked, data: Prepared, say: Say) -> None:
         say(f"  {name} = {value}  ({asked.origins.get(name, 'default')})")
     tokenizer = load_tokenizer(settings.base)
     rows, _ = training_rows(settings, data, Renderer(tokenizer), say)
-    settings = settings.grouped()
     per_step = settings.rows * settings.accumulate
     steps = settings.max_steps or math.ceil(-(-len(rows) // per_step) * settings.epochs)
     say(f"{steps} optimizer steps of {per_step} conversations")
-    seconds, gib = _measure(settings, rows, tokenizer)
+    seconds, gib = fitting(settings, lambda fit: _measure(fit, rows, tokenizer), say)
     say(f"one step at the longest batch: {seconds:.2f} s; at most {clock(seconds * steps)} in all")
     say(f"memory at that step: {gib:.2f} GiB")
 

@@ -17,7 +17,7 @@ LINES = 20
 
 
 class Speed:
-    """Steps and tokens a second over the part of a run that this process trained, without start-up and valid losses."""
+    """Steps and tokens a second of this process's training, without start-up, valid losses and checkpoints."""
 
     def __init__(self) -> None:
         self.steps = self.tokens = 0

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +21,8 @@ from counsel.errors import CheckFailed, CounselError
 from counsel.model.load import be_quiet
 from counsel.model.render import Renderer, load_tokenizer
 from counsel.records import Run, environment, read_json, sha256_of, unwritable, write_json
+from counsel.train.checkpoints import checkpoints
+from counsel.train.memory import fitting
 from counsel.train.settings import Asked, TrainSettings
 
 Say = Callable[[str], None]
@@ -58,7 +60,7 @@ def train(asked: Asked, say: Say) -> Run:
             say(f"{run.path} has finished already; nothing to do")
             return run
         data = _begin(asked, run, say)
-        _train_in_memory(settings, data, run, say)
+        fitting(settings, lambda fit: _train_once(fit, data, run, say), say)
         return run
 
 
@@ -135,49 +137,9 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
         )
 
 
-def _train_in_memory(settings: TrainSettings, data: Prepared, run: Run, say: Say) -> None:
-    """Train; when the GPU's memory is too small, go on in less of it at the same effective batch."""
-    import gc
-
-    import torch
-
-    settings = settings.grouped()
-    while True:
-        try:
-            return _train_once(settings, data, run, say)
-        except torch.cuda.OutOfMemoryError:
-            smaller = _smaller(settings)
-            if smaller is None:
-                raise CounselError(
-                    "one conversation does not fit into the GPU's memory",
-                    where=f"--max-length {settings.max_length}",
-                    fix="lower --max-length, or use a smaller base",
-                ) from None
-        settings = smaller
-        say(
-            f"out of memory: going on with --memory {settings.memory} --rows {settings.rows} --accumulate "
-            f"{settings.accumulate}{' --checkpointing' if settings.checkpointing else ''} (the same effective batch)"
-        )
-        gc.collect()
-        torch.cuda.empty_cache()
-
-
-def _smaller(settings: TrainSettings) -> TrainSettings | None:
-    """The next way that takes less memory: balanced before fewer rows, the plain way with recomputing last."""
-    if settings.memory == "auto":
-        return replace(settings, memory="balanced")
-    if settings.rows > 1:
-        rows = settings.rows // 2 if settings.rows % 2 == 0 else 1
-        return replace(settings, rows=rows, accumulate=settings.rows * settings.accumulate // rows)
-    if settings.memory == "plain" and settings.checkpointing:
-        return None
-    return replace(settings, memory="plain", checkpointing=True)
-
-
 def _train_once(settings: TrainSettings, data: Prepared, run: Run, say: Say) -> None:
     """From the last whole checkpoint, or from the start, to the finished run."""
     from counsel.train.setup import set_up, training_rows
-    from counsel.train.trainer import checkpoints
 
     for part in (*run.checkpoints.glob(".part-*"), *run.path.glob(".adapter*")):
         shutil.rmtree(part, ignore_errors=True)

@@ -26,12 +26,11 @@ from trl import SFTConfig, SFTTrainer
 from counsel.errors import CheckFailed
 from counsel.model.fast.pack import Packed
 from counsel.model.fast.step import FastStep
-from counsel.records import unwritable
+from counsel.records import sync, unwritable
 from counsel.train.batches import Collator, PackCollator
+from counsel.train.checkpoints import prune
 from counsel.train.rows import Rows
 from counsel.train.unread import Unread
-
-KEPT_CHECKPOINTS = 2
 
 
 class CounselTrainer(SFTTrainer):  # type: ignore[misc]
@@ -74,12 +73,13 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
         self.exploded = 3 * math.log(vocabulary)  # three times worse than guessing evenly
         self.batch_rows: list[int] = []
         self.fast: FastStep | None = None
+        self.reads_late = False
         self.unread: Unread | None = None
         self.control: Any
 
     def go_fast(self, fast: FastStep) -> None:
         """Compute every step and every valid loss with this from now on."""
-        self.fast = fast
+        self.fast, self.reads_late = fast, fast.graphs  # a CPU waits for nobody
         self.data_collator = PackCollator(self.processing_class.pad_token_id, fast.sizes)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
@@ -109,7 +109,7 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
     def _maybe_log_save_evaluate(
         self, tr_loss: torch.Tensor, grad_norm: Any, *rest: Any, learning_rate: float | None = None
     ) -> None:
-        """On the fast path a step is logged while the GPU computes the next, but before anything that rests on it."""
+        """On a GPU a fast step is logged while the next is computed, but before anything that rests on it."""
         if self.fast and self.control.should_log:
             self.control.should_log = False
             self._log_unread()
@@ -117,7 +117,8 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
             tokens, rows = self._total_train_tokens, self.batch_rows
             self.unread = Unread.of(tr_loss, grad_norm, self.state, rate, tokens, rows)
             tr_loss.zero_()
-            if self.control.should_evaluate or self.control.should_save or self.control.should_training_stop:
+            rests = self.control.should_evaluate or self.control.should_save or self.control.should_training_stop
+            if rests or not self.reads_late:
                 self._log_unread()
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *rest, learning_rate=learning_rate)
 
@@ -209,33 +210,10 @@ class CounselTrainer(SFTTrainer):  # type: ignore[misc]
             self._save_scaler(str(part))
             self._save_rng_state(str(part))
             self.state.save_to_json(str(part / "trainer_state.json"))
-            _sync(part)
+            sync(part)
             shutil.rmtree(place, ignore_errors=True)
             os.replace(part, place)
         except Exception as e:  # safetensors and torch have their own errors for a full disk
             shutil.rmtree(part, ignore_errors=True)
             raise unwritable(place, e if isinstance(e, OSError) else OSError(str(e).splitlines()[0])) from e
-        self._prune(home)
-
-    def _prune(self, home: Path) -> None:
-        """Keep the newest checkpoints and the best."""
-        best = home / f"checkpoint-{self.state.best_global_step}"
-        for old in checkpoints(home)[:-KEPT_CHECKPOINTS]:
-            if old != best:
-                shutil.rmtree(old, ignore_errors=True)
-
-
-def checkpoints(home: Path) -> list[Path]:
-    """The whole checkpoints in a directory, oldest first."""
-    found = (p for p in home.glob("checkpoint-*") if (p / "trainer_state.json").is_file())
-    return sorted(found, key=lambda p: int(p.name.split("-")[1]))
-
-
-def _sync(directory: Path) -> None:
-    """Have the disk hold every file of a directory before it gets its name."""
-    for path in (*directory.iterdir(), directory):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        prune(home, self.state.best_global_step)

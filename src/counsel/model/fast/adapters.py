@@ -1,4 +1,4 @@
-"""Every adapter matrix of a PEFT model in one flat tensor: few casts to 16 bits a step, few additions of gradients."""
+"""Every adapter matrix of a PEFT model in one flat tensor: few casts a step, few additions of gradients."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class _Kind:
 
 
 class _Copy:
-    """Each kind's matrices in 16 bits: ``a`` (layers, ranks, in), one flat tensor; ``b`` (layers, out, ranks)."""
+    """Each kind's matrices, to compute with: ``a`` (layers, ranks, in), one flat tensor; ``b`` (layers, out, ranks)."""
 
     def __init__(self, kinds: Sequence[_Kind], a: torch.Tensor, dtype: torch.dtype) -> None:
         self.flat_a = torch.zeros_like(a, dtype=dtype)

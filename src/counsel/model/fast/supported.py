@@ -23,6 +23,8 @@ def unsupported(model: Any, max_length: int) -> str | None:
         "LoRA dropout is on": peft.lora_dropout > 0,
     }
     if torch.cuda.is_available():
+        size = base.model.layers[0].self_attn.head_dim
+        reasons[f"its heads are {size} wide, no power of two"] = bool(size & (size - 1))
         reasons["the GPU is older than Ampere"] = torch.cuda.get_device_capability() < (8, 0)
         reasons["Triton is not installed"] = not find_spec("triton")
     return next((reason for reason, holds in reasons.items() if holds), None)
