@@ -214,8 +214,8 @@ def test_what_cannot_be_read_is_named(phrase: str, complaint: str) -> None:
 
 def test_no_table_makes_it_slow() -> None:
     phrases = Phrases(["a ... a ... a ... a ... b", "[a] [a] [a] [a] [a] [a] b", "(a|a a|a a a) ... (a|a a) c"])
-    once, twice = (_seconds(phrases, n) for n in (1_000, 2_000))
-    assert twice < 3.5 * once + 0.05
+    once, eight = (_seconds(phrases, n) for n in (250, 2_000))
+    assert eight < 24 * once + 0.05
 
 
 def _seconds(phrases: Phrases, count: int) -> float:
@@ -237,8 +237,8 @@ def test_the_shipped_rules_are_found_in_linear_time() -> None:
     for text in ("i want to be dead and i ", "not my dad he ", " ".join(random.choices(common, k=200)) + ". "):
         words = table.reader.read(text * (12_000 // len(text)))
         start = time.process_time()
-        table._phrases.find(words[: len(words) // 2])
+        table._phrases.find(words[: len(words) // 8])
         once = time.process_time() - start
         start = time.process_time()
         table._phrases.find(words)
-        assert time.process_time() - start < 3.5 * once + 0.1
+        assert time.process_time() - start < 24 * once + 0.1
