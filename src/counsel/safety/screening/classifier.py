@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "classifier.safetensors"
 LEVEL_OUTPUTS = ("low", "moderate", "high", "imminent")
 CATEGORY_OUTPUTS: tuple[Category, ...] = tuple(c for c in CATEGORIES if c != "minor")
-OUTPUTS = (*LEVEL_OUTPUTS, *CATEGORY_OUTPUTS, "other")
+ACTS = ("disclosure", "method_question", "topic", "quotation", "fiction", "third_person", "denial", "idiom", "talk")
+"""What a message does, whatever its words; ``talk`` is ordinary telling of one's life."""
+TIMES = ("past", "hypothetical")
+OUTPUTS = (*LEVEL_OUTPUTS, *CATEGORY_OUTPUTS, "other", *TIMES, *ACTS)
 SCALE = 10.0
 """Unit vectors are this long when they reach the head, so that its weights stay small."""
 DIMENSIONS = 384
