@@ -15,7 +15,7 @@ from counsel.demo.settings import DemoSettings
 from counsel.errors import CounselError
 from counsel.evaluate.run import evaluate
 from counsel.evaluate.settings import EvaluateSettings
-from counsel.model.engine import Sampling, load_engine
+from counsel.model.engine import Request, Sampling, load_engine
 from counsel.publish.card import write_card
 from counsel.publish.settings import CardSettings
 from counsel.train.recipes import load_recipe
@@ -81,7 +81,8 @@ def _emptied(out: Path) -> Path:
 def _before_and_after(run: Path, say: Say) -> None:
     asked = [Conversation.of([{"role": "user", "content": prompt}]) for prompt in PROMPTS]
     greedy = Sampling(temperature=0, max_new_tokens=120)
-    before = load_engine("counsel-tiny").complete(asked, greedy)
-    after = load_engine("counsel-tiny", run / "adapter").complete(asked, greedy)
+    engine = load_engine("counsel-tiny", run / "adapter")
+    before = engine.complete([Request(c, greedy, tuned=False) for c in asked])
+    after = engine.complete([Request(c, greedy) for c in asked])
     for prompt, old, new in zip(PROMPTS, before, after, strict=True):
-        say(f"\n  you     {prompt}\n  before  {old}\n  after   {new}")
+        say(f"\n  you     {prompt}\n  before  {old.text}\n  after   {new.text}")

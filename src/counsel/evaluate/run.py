@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from counsel.evaluate.report import write_report
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.evaluate.suite import SCORERS, Respond, Suite
 from counsel.model.adapter import base_of
-from counsel.model.engine import Sampling, TransformersEngine
+from counsel.model.engine import Request, Sampling, TransformersEngine
 from counsel.model.load import Precision, be_quiet, load_tuned
 from counsel.model.render import Rendered, Renderer, load_tokenizer
 from counsel.records import Run, read_json, sha256_of, write_json
@@ -166,11 +166,12 @@ def _respondents(model: Any, tokenizer: Any, settings: EvaluateSettings) -> dict
     engine = TransformersEngine(model, tokenizer, settings.rows)
     greedy = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
 
-    def base(conversations: Sequence[Conversation]) -> list[str]:
-        with model.disable_adapter():
-            return engine.complete(conversations, greedy)
+    def respondent(tuned: bool) -> Respond:
+        return lambda conversations: [
+            c.text for c in engine.complete([Request(x, greedy, tuned) for x in conversations])
+        ]
 
-    return {"base": base, "tuned": lambda conversations: engine.complete(conversations, greedy)}
+    return {"base": respondent(False), "tuned": respondent(True)}
 
 
 def _origin(settings: EvaluateSettings, run: Run) -> dict[str, Any]:

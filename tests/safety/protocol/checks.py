@@ -13,7 +13,7 @@ from counsel.safety.helplines import numbers, sites
 from counsel.safety.protocol import steps as steps
 from counsel.safety.protocol.machine import Reply, State, respond
 from counsel.safety.protocol.words import LANGUAGES, load
-from counsel.safety.verdict import Category, Evidence, Level, Subject, Verdict
+from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Verdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 import protocol_diagram as tool
@@ -40,10 +40,16 @@ FORBIDDEN = re.compile(
 
 
 def verdict(
-    level: str, *categories: Category, subject: Subject = "self", turn: int | None = None, language: str = "en"
+    level: str,
+    *categories: Category,
+    subject: Subject = "self",
+    turn: int | None = None,
+    language: str = "en",
+    action: Action = "protocol",
+    signal: str = "x",
 ) -> Verdict:
-    evidence = () if turn is None else (Evidence(turn, 0, 1, "x"),)
-    return Verdict(Level[level], categories, subject, "present", language, "protocol", evidence)
+    evidence = () if turn is None else (Evidence(turn, 0, 1, signal),)
+    return Verdict(Level[level], categories, subject, "present", language, action, evidence)
 
 
 SUICIDE = verdict("moderate", "suicide")

@@ -17,7 +17,7 @@ from counsel.errors import CounselError
 from counsel.safety.protocol import steps as steps
 from counsel.safety.protocol.machine import State, respond
 from counsel.safety.protocol.words import load
-from counsel.safety.verdict import CATEGORIES, Category, Evidence, Level, Subject, Verdict
+from counsel.safety.verdict import CATEGORIES, CLASSIFIER, Category, Evidence, Level, Subject, Verdict
 
 from . import test_reply, test_words
 from .checks import EXPIRED, IMMINENT, PLACES, SUICIDE, TALKS, TODAY, check_reply, say, talk, tool, verdict
@@ -97,11 +97,16 @@ def test_every_way_is_taken_by_words_and_verdicts(place: steps.Place) -> None:
             country="US",
             young="young" in wanted,
             told=True,
+            asked=2 if "second" in wanted else -1,
         )
         said = ". ".join(WRITTEN[s] for s in sorted(wanted) if s in WRITTEN) or "it rained on the way home"
         categories: tuple[Category, ...] = ("suicide",) if wanted & {"thoughts", "suicidal"} else ("dependence",)
         subject: Subject = "other" if "other" in wanted else "self"
-        now, reply = say(before, said, verdict(level, *categories, subject=subject))
+        turn, action, signal = (50, "check", CLASSIFIER) if wanted & {"doubt", "second"} else (None, "protocol", "x")
+        if flow in steps.WATCHING and not wanted & {"doubt", "second", "rises", "suicidal"}:
+            action = "support"  # plain words would open a flow
+        v = verdict(level, *categories, subject=subject, turn=turn, action=action, signal=signal)
+        now, reply = say(before, said, v)
         there = steps.resolve(flow, step, target)
         assert (now.flow, now.step) == there, (when, said)
         check_reply(reply)
@@ -162,10 +167,10 @@ verdicts = st.builds(
     categories=st.lists(st.sampled_from(CATEGORIES), unique=True, max_size=3).map(tuple),
     subject=st.sampled_from(["self", "other", "unclear"]),
     language=st.sampled_from(["en", "es", "und", "fr", "hi-Latn"]),
-    action=st.sampled_from(["support", "protocol", "refuse"]),
-    evidence=st.lists(st.builds(Evidence, st.integers(0, 40), st.just(0), st.just(1), st.just("x")), max_size=2).map(
-        tuple
-    ),
+    action=st.sampled_from(["check", "support", "protocol", "refuse"]),
+    evidence=st.lists(
+        st.builds(Evidence, st.integers(0, 40), st.just(0), st.just(1), st.sampled_from(["x", CLASSIFIER])), max_size=2
+    ).map(tuple),
 )
 
 

@@ -51,7 +51,7 @@ def respond(
         CounselError: when ``country`` is no country code.
     """
     cues = read_answer(text)
-    before = state or State(*_opening(verdict))
+    before = state or State(*_opening(verdict, young=False))
     now = replace(
         before,
         country=check_country(country) if country else before.country,
@@ -61,21 +61,35 @@ def respond(
     )
     if now.language not in LANGUAGES:
         return plain_reply(_after(now, verdict), verdict, today)
-    if state is None or state.step == PLAIN:
-        flow, step = _opening(verdict)
+    if state is None or state.step == PLAIN or _opens(before, verdict, cues):
+        flow, step = _opening(verdict, now.young)
         moved = True
     else:
         flow, step = steps.next_place(before.flow, before.step, _signals(now, verdict, cues))
         moved = (flow, step) != (before.flow, before.step)
     about = _about(flow, verdict) if state is None or flow != before.flow else before.about
     now = _after(replace(now, flow=flow, step=step, about=about), verdict)
+    if step == "check":
+        now = replace(now, asked=now.turns, denied=False)
+    elif before.step == "check":
+        now = replace(now, denied="no" in cues)
     return compose(now, before, verdict, cues, moved, today, fill)
 
 
-def _opening(verdict: Verdict) -> steps.Place:
+def _opens(before: State, verdict: Verdict, cues: frozenset[str]) -> bool:
+    """Whether plain words open a flow, in a talk that the protocol has only watched until now."""
+    if before.flow not in steps.WATCHING or verdict.action not in ("protocol", "refuse"):
+        return False
+    return not (before.step == "check" and "yes" in cues)  # the question was asked and answered: it is not asked again
+
+
+def _opening(verdict: Verdict, young: bool) -> steps.Place:
     """The flow that a first message calls for, and its first step."""
+    if verdict.action == "check":
+        return "check", "check"
+    if verdict.action == "support":
+        return "support", "open"
     categories = set(verdict.categories)
-    young = "minor" in categories and verdict.subject != "other"
     if verdict.subject == "other" and verdict.level > Level.none:
         return "third_party", "urgent" if verdict.level == Level.imminent else "open"
     if verdict.level == Level.imminent or _DANGER.keys() & categories:
@@ -115,34 +129,35 @@ def _language(state: State | None, verdict: Verdict, text: str) -> str:
     return said
 
 
-def _last_evidence(verdict: Verdict) -> int:
-    return max((e.turn for e in verdict.evidence), default=-1)
-
-
 def _signals(state: State, verdict: Verdict, cues: frozenset[str]) -> set[str]:
     """What the answer and the verdict say, in the terms of ``steps.SIGNALS``."""
     found = set(cues) & steps.SIGNALS.keys()
     barriers = barriers_in(cues)
     where = state.flow if f"{state.flow}.barrier_refuse" in load(state.language).steps else "shared"
     aside = {"about_ai", "about_privacy"} & cues
-    fresh = _last_evidence(verdict) > state.seen
+    fresh, plain = verdict.last_turn > state.seen, verdict.last_plain_turn > state.seen
+    lately = state.asked >= 0 and state.turns - state.asked < steps.PAUSE
     categories, level = set(verdict.categories), verdict.level
+    leads = verdict.action in ("protocol", "refuse")
     urgent = state.flow == "imminent" and state.step != "settle"
     urgent |= state.flow == "third_party" and state.step in ("urgent", "with_them") and verdict.subject == "other"
     tests = {
         "barrier": bool(barriers),
         "new": any(name in steps.BARRIERS and not state.times(f"{where}.barrier_{name}") for name in barriers),
         "aside": bool(aside) and not found - {"no", "unsure"},
-        "rises": level == Level.imminent and (state.level < level or fresh) and not urgent,
+        "rises": level == Level.imminent and (state.level < level or fresh) and not urgent and leads,
         "other": verdict.subject == "other",
-        "suicidal": "suicide" in categories - set(state.categories)
+        "suicidal": leads
+        and "suicide" in categories - set(state.categories)
         and level >= Level.moderate
         and verdict.subject != "other"
         and state.flow not in ("suicide", "imminent", "minor"),
         "plan": level >= Level.high,
         "thoughts": level >= Level.moderate and bool(_SUICIDAL & categories),
         "low": level <= Level.low and not fresh,
-        "worse": level >= Level.moderate and (fresh or level > state.level),
+        "worse": level >= Level.moderate and (plain or (leads and level > state.level)),
+        "doubt": fresh and verdict.action == "check" and not lately,
+        "second": fresh and level >= Level.moderate and lately and not state.denied,
         "graver": level > state.level,
         "grave": level == Level.imminent,
         "young": state.young,
@@ -160,6 +175,6 @@ def _after(state: State, verdict: Verdict) -> State:
         state,
         categories=verdict.categories,
         level=int(verdict.level),
-        seen=max(state.seen, _last_evidence(verdict)),
+        seen=max(state.seen, verdict.last_turn),
         turns=state.turns + 1,
     )

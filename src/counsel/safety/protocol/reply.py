@@ -9,7 +9,7 @@ from datetime import date
 
 from counsel.safety.helplines import Helpline, brief, helplines, spoken
 from counsel.safety.protocol import steps as steps
-from counsel.safety.protocol.state import PLAIN, Reply, State
+from counsel.safety.protocol.state import PLAIN, Manner, Reply, State
 from counsel.safety.protocol.words import Variant, Words, barriers_in, load, plain_line
 from counsel.safety.verdict import Level, Verdict
 
@@ -39,7 +39,7 @@ def compose(
     whole = _shows_whole(now, cues)
     variant, now = _draw(now, words, cues, again=before.offered and not whole)
     sentences = [variant.say]
-    aside = _aside(verdict, cues)
+    aside = _aside(before, verdict, cues)
     if aside:
         answer, now = _next(now, words, f"shared.{aside}")
         sentences.insert(0, answer.say)
@@ -59,7 +59,9 @@ def compose(
         "line": brief(passing_line, now.language, known=before.offered),
         "reflection": _reflection(fill) if fill and not aside else "",
     }
-    said, asked = " ".join(sentences), variant.ask
+    manner = _manner(now, verdict, aside)
+    # Behind the model's own words an offer of help asks nothing more.
+    said, asked = " ".join(sentences), "" if (now.flow, manner) == ("support", "beside") else variant.ask
     block = "\n".join(spoken(x, now.language) for x in lines) if whole else ""
     shown = lines if whole else (passing_line,) if "{line}" in said + asked else ()
     shown += tuple(x for x in emergency if x not in shown and "{emergency}" in said + asked)
@@ -69,7 +71,8 @@ def compose(
         helplines=shown,
         offers_handoff=now.step in steps.HAND_OFF,
         urgent=now.flow == "imminent" or now.step in ("urgent", "danger", "apart"),
-        leads=aside == "declined" or not (now.step in steps.ASIDE or now.flow == "support"),
+        manner=manner,
+        declines=aside == "declined",
     )
     return now, reply
 
@@ -85,7 +88,7 @@ def _shows_whole(state: State, cues: frozenset[str]) -> bool:
 
 def _mentions(now: State, before: State, whole: bool, variant: Variant) -> bool:
     """Whether one helpline is mentioned in passing."""
-    if whole or "{line}" in variant.say or now.flow in ("imminent", "third_party"):
+    if whole or "{line}" in variant.say or now.flow in ("imminent", "third_party", *steps.WATCHING):
         return False
     if before.turns == 0 or now.step == steps.OPENING[now.flow]:
         return now.level >= Level.moderate
@@ -102,9 +105,20 @@ def _tells(state: State, moved: bool) -> bool:
     return not state.told and state.turns > 1
 
 
-def _aside(verdict: Verdict, cues: frozenset[str]) -> str:
+def _manner(now: State, verdict: Verdict, aside: str) -> Manner:
+    """Whether this is said in place of the model's reply, behind it, or only where there is no model."""
+    if aside == "declined":
+        return "leads"
+    if now.flow == "support" and now.step == "open":
+        return "leads" if verdict.action == "protocol" else "beside"
+    if now.step == "check":
+        return "beside"
+    return "silent" if now.step in steps.ASIDE else "leads"
+
+
+def _aside(before: State, verdict: Verdict, cues: frozenset[str]) -> str:
     """What is answered before anything else: a request that is refused, a question about this program."""
-    if verdict.action == "refuse":
+    if verdict.action == "refuse" and (verdict.last_turn > before.seen or not before.turns):
         return "declined"
     return next((name for name in ("about_ai", "about_privacy") if name in cues), "")
 

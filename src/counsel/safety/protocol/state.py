@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from counsel.errors import CounselError
 from counsel.safety.helplines import Helpline
 from counsel.safety.protocol import steps as steps
+
+Manner = Literal["leads", "beside", "silent"]
 
 PLAIN = "plain"
 """The step of a talk in a language that the protocol has no words for."""
@@ -32,6 +34,8 @@ class State:
         veteran: whether they said that they have served.
         told: whether it was said that this is an AI.
         offered: whether whole helplines have been shown.
+        asked: the reply that last asked about a weak sign, counted like ``turns``; -1 for none.
+        denied: whether that question was answered with no.
         used: how often each wording's list was drawn from.
     """
 
@@ -48,6 +52,8 @@ class State:
     veteran: bool = False
     told: bool = False
     offered: bool = False
+    asked: int = -1
+    denied: bool = False
     used: tuple[tuple[str, int], ...] = ()
 
     def times(self, key: str) -> int:
@@ -89,8 +95,9 @@ class Reply:
         helplines: those that it shows or mentions, so that a page can make them buttons.
         offers_handoff: whether it offers to pass the talk to a human being, or does so.
         urgent: whether a life may be at stake this minute.
-        leads: whether the protocol leads. False: the model may talk, and help stays on offer; ``text`` then is what
-            to say where there is no model.
+        manner: ``leads`` in place of the model's reply; ``beside`` it, behind its last word; ``silent`` while the model
+            talks and help stays on offer: ``text`` then is what to say where there is no model.
+        declines: whether it declines what was asked for.
     """
 
     text: str
@@ -98,4 +105,10 @@ class Reply:
     helplines: tuple[Helpline, ...] = ()
     offers_handoff: bool = False
     urgent: bool = False
-    leads: bool = True
+    manner: Manner = "leads"
+    declines: bool = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is said in place of the model's reply."""
+        return self.manner == "leads"

@@ -28,7 +28,9 @@ SIGNALS = {
     "rises": "the verdict has become imminent", "other": "somebody else is at risk",
     "suicidal": "suicide comes up while the talk is about something else", "plan": "the verdict is high",
     "thoughts": "the verdict says present suicidal thoughts or self-harm", "low": "the verdict is low",
-    "worse": "a new disclosure since the protocol stepped back", "graver": "the level has risen",
+    "worse": "a new disclosure in plain words since the protocol stepped back", "graver": "the level has risen",
+    "doubt": "a new weak sign, and no question about one lately",
+    "second": "a further weak sign soon after such a question, which was not answered with no",
     "grave": "the verdict is still imminent", "young": "the person is a minor",
     "attack": "it began with violence against them", "violence": "it began with a threat to somebody",
     "substance": "it began with something taken", "medical": "it began with a medical emergency",
@@ -44,7 +46,7 @@ URGENT: tuple[Rule, ...] = (
 """From every step, before its own rules."""
 
 WISHES: tuple[Rule, ...] = (("human", "handed"), ("numbers", "contact"), ("aside", "same"))
-"""From every step but ``beside``, before its own rules. ``same`` asks the step's question again in other words."""
+"""From every step where the protocol leads, before its own rules. ``same`` asks the step's question in other words."""
 
 _SAFE: Rule = ("safe", "coping")
 _TO_OFFER: tuple[Rule, ...] = (("calling", "contact"), ("young", "minor.adult"), ("any", "offer"))
@@ -82,10 +84,13 @@ SHARED: dict[str, tuple[Rule, ...]] = {
     "handed": (_SAFE, ("any", "stay")),
     "stay": _STAY,
     "coping": (("grave", "stay"), ("worse", "open"), ("any", "beside")),
-    "beside": (("worse", "open"), ("human", "handed"), ("any", "beside")),
+    "beside": (("worse", "open"), ("doubt", "check.check"), ("human", "handed"), ("any", "beside")),
 }
 """Steps that a flow has beside its own; ``open`` is the flow's first step."""
-BORROWED = {"imminent": frozenset[str](), "third_party": frozenset({"beside"})}
+BORROWED = {
+    "imminent": frozenset[str](), "check": frozenset[str](), "support": frozenset[str](),
+    "third_party": frozenset({"beside"}),
+}  # fmt: skip
 """The shared steps of a flow that does not have them all."""
 
 FLOWS: dict[str, dict[str, tuple[Rule, ...]]] = {
@@ -208,7 +213,19 @@ FLOWS: dict[str, dict[str, tuple[Rule, ...]]] = {
         "care": (("any", "beside"),),
     },
     "support": {
-        "open": (("any", "beside"),),
+        "open": (("doubt", "check.check"), ("any", "beside")),
+        "beside": (("doubt", "check.check"), ("any", "beside")),
+    },
+    "check": {
+        "check": (
+            ("yes+plan", "suicide.means"),
+            ("yes", "suicide.plan"),
+            ("no", "beside"),
+            ("unsure", "suicide.ask"),
+            ("second", "suicide.ask"),
+            ("any", "beside"),
+        ),
+        "beside": (("second", "suicide.ask"), ("doubt", "check"), ("any", "beside")),
     },
 }
 OPENING = {flow: next(iter(steps)) for flow, steps in FLOWS.items()}
@@ -218,8 +235,12 @@ FULL = frozenset({"offer", "adult", "urge", "urgent", "danger", "apart", "settle
 WITH_EMERGENCY = frozenset({"urge", "urgent", "danger", "apart", "hold", "handed"})
 """Of the steps with helplines, those that put the emergency number first."""
 HAND_OFF = frozenset({"handoff", "handed"})
-ASIDE = frozenset({"beside"})
-"""Steps where the protocol no longer leads: the model may talk, help stays on offer."""
+ASIDE = frozenset({"beside", "check"})
+"""Steps where the protocol does not lead: the model talks; ``check`` asks one gentle question behind its reply."""
+WATCHING = frozenset({"check", "support"})
+"""Flows in which the protocol has not led yet: plain words open the flow that they call for."""
+PAUSE = 6
+"""Replies after a question about a weak sign before the next one; sooner, a sign is a second one or stays unasked."""
 
 
 def steps_of(flow: str) -> dict[str, tuple[Rule, ...]]:
@@ -230,7 +251,7 @@ def steps_of(flow: str) -> dict[str, tuple[Rule, ...]]:
 
 def rules_of(flow: str, step: str) -> tuple[Rule, ...]:
     """The rules at a place, in the order in which they are tried."""
-    wishes = () if step in ASIDE else WISHES
+    wishes = () if step in ASIDE or flow in WATCHING else WISHES
     return (*URGENT, *wishes, *steps_of(flow)[step])
 
 

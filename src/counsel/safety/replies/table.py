@@ -12,7 +12,7 @@ from typing import Any, get_args
 from counsel.errors import CounselError
 from counsel.safety.replies.words import ReplyReader, undo_contractions
 from counsel.safety.screening.phrases import Phrases
-from counsel.safety.verdict import CATEGORIES, KINDS, Category, Kind, Remedy
+from counsel.safety.verdict import CATEGORIES, KINDS, Action, Category, Kind, Remedy
 
 TABLE = Path(__file__).with_name("replies.toml")
 LANGUAGES = ("en", "es")
@@ -21,7 +21,7 @@ QUOTED = "quoted"
 ASKED = "asked"
 """The guard that pardons what stands in a question."""
 _KEYS = frozenset("id kind phrases together unless guards when echoed action".split())
-_ACTIONS = ("pass", "support", "protocol", "refuse")
+_ACTIONS = get_args(Action)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, T
 
 HINTS_FOR_LOW = 2
 """Different weak hints in one conversation that are a sign together."""
+ASKED_ABOUT = frozenset({"suicide", "self_harm"})
+"""Categories that the gentle question is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +159,28 @@ class Risk:
     def verdict(self, language: Language, degraded: bool) -> Verdict:
         """What it comes to, for the language of the last message."""
         unread = language.sure and not language.read
-        action: Action = "support" if self.level or unread else "pass"
-        if self._refuse:
-            action = "refuse"
-        elif self.level >= Level.moderate:
-            action = "protocol"
         return Verdict(
             level=self.level,
             categories=tuple(sorted(self.categories, key=lambda c: -self.categories[c])),
             subject=self.subject,
             time=self.time,
             language=language.tag,
-            action=action,
+            action=self._action(unread),
             evidence=tuple(sorted(self.evidence, key=lambda e: (e.turn, e.start))),
             by=self._by,
             degraded=degraded or unread,
         )
+
+    def _action(self, unread: bool) -> Action:
+        """What the conversation calls for. Plain words lead; weak evidence asks: a false alarm then costs a question.
+
+        Asking about suicide does no harm (Crawford et al. 2011; DeCou and Schumann 2018; Polihronis et al. 2020).
+        """
+        plain = self._reached.get("rules", Level.none)
+        if self._refuse:
+            return "refuse"
+        if unread or min(self.level, plain) >= Level.moderate:  # where nobody can read, written words are all there is
+            return "protocol"
+        if self.level and self.subject != "other" and ASKED_ABOUT & self.categories.keys():
+            return "check"
+        return "support" if self.level else "pass"
