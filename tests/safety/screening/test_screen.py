@@ -233,7 +233,10 @@ def test_evidence_points_at_raw_text(turns: list[str], first: float, second: flo
         assert len(set(verdict.evidence)) == len(verdict.evidence)
         assert not verdict.level or verdict.evidence
         assert verdict.level == Level.none or verdict.action != "pass"
-        assert verdict.level < Level.moderate or verdict.action in ("protocol", "refuse")
+        if screen is RULES:
+            assert verdict.level < Level.moderate or verdict.action in ("protocol", "refuse")
+        elif verdict.by == "classifier" and not verdict.degraded:
+            assert verdict.action in ("check", "support"), "what the classifier alone sees is asked about"
 
 
 @settings(max_examples=100, deadline=None)
