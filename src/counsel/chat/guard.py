@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 
 from counsel.conversation import Message
 from counsel.errors import CounselError
+from counsel.helplines import numbers, sites
 from counsel.safety import protocol
 from counsel.safety.counters import Counters
-from counsel.safety.helplines import numbers, sites
 from counsel.safety.notices import Notice, Policy, Situation, asks_if_human, due
 from counsel.safety.replies.judge import Context
 from counsel.safety.replies.stream import ReplyScreen
