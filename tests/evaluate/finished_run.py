@@ -10,7 +10,8 @@ from typing import Any
 from counsel.data.prepare import prepare
 from counsel.data.prepared import Prepared
 from counsel.data.settings import PrepareSettings
-from counsel.records import Run, environment, sha256_of, write_json
+from counsel.files import sha256_of, write_json
+from counsel.records import Run, environment
 
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"

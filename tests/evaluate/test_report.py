@@ -12,7 +12,8 @@ from counsel.errors import CounselError
 from counsel.evaluate import plots
 from counsel.evaluate.facts import Facts, cautions, duration, interval, number, percent, verdict
 from counsel.evaluate.report import write_report
-from counsel.records import Run, read_json, write_json
+from counsel.files import read_json, write_json
+from counsel.records import Run
 
 from .finished_run import LOSS, give_results
 

@@ -16,8 +16,9 @@ from counsel.evaluate import run as room
 from counsel.evaluate import samples
 from counsel.evaluate.run import command_of, evaluate
 from counsel.evaluate.settings import EvaluateSettings
+from counsel.files import read_json, sha256_of, write_json
 from counsel.model.adapter import base_of
-from counsel.records import Run, read_json, sha256_of, write_json
+from counsel.records import Run
 
 
 def quick(run: Run, **given: Any) -> EvaluateSettings:

@@ -18,9 +18,10 @@ import pytest
 from huggingface_hub import ModelCard
 
 from counsel.errors import CounselError
+from counsel.files import read_json, write_json
 from counsel.publish.card import markdown, write_card
 from counsel.publish.settings import CardSettings
-from counsel.records import Run, read_json, write_json
+from counsel.records import Run
 
 SECTIONS = """
 # my\\_run

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from counsel.records import Run, sha256_of
+from counsel.files import sha256_of
+from counsel.records import Run
 from counsel.train.checkpoints import checkpoints
 
 from .conftest import command

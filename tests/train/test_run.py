@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from counsel.cli import main
-from counsel.records import Run, sha256_of
+from counsel.files import sha256_of
+from counsel.records import Run
 from counsel.train import dry_run
 from counsel.train.settings import TrainSettings
 

@@ -16,9 +16,9 @@ from counsel.chat.events import Done, Ended, Event, Led, Notice, Said, Usage, Wi
 from counsel.chat.session import Session
 from counsel.conversation import Conversation, Message
 from counsel.errors import CounselError
+from counsel.helplines import numbers, sites
 from counsel.model.engine import Delta, Engine, Request, Sampling
 from counsel.safety.counters import Counters
-from counsel.safety.helplines import numbers, sites
 from counsel.safety.notices import Policy, Situation, asks_if_human, due
 from counsel.safety.protocol import Lead, lead
 from counsel.safety.replies.judge import Context

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from counsel.chat.session import Session
-from counsel.safety.helplines import Helpline
+from counsel.helplines import Helpline
 from counsel.safety.notices import Notice
 from counsel.safety.protocol import Reply
 from counsel.safety.verdict import Finding, Verdict

@@ -2,12 +2,16 @@
 
 Telephone numbers are found by their digits, not by national forms: any run of seven or more digits with at
 most four signs between two of them is one, unless it plainly is a date, years, a sum, a decimal or a count.
+Which of them are helplines, the registry says (``counsel.helplines``).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
+
+from counsel.helplines import distinct_numbers, national, recognised_numbers
 
 _END = r"(?:com|org|net|edu|gov|info|biz|io|co|tv|uk|co\.uk|org\.uk|ac\.uk|de|fr|nl|ca|com\.au|org\.au|example)"
 EMAIL = re.compile(
@@ -55,16 +59,6 @@ _SUM = re.compile(
     r"nearly|almost|than|saved|won|lost|of))[^\S\n]?$",
     re.IGNORECASE,
 )
-_SHORT = frozenset(("988", "911"))
-"""Helplines and emergency numbers that hardly mean anything else."""
-_SHORT_RUN = re.compile(r"(?<![\d$€£#.,/:-])(?:988|911)(?!\d|[.,/:-]\d)")
-HELPLINES = frozenset(
-    (
-        "988", "911", "112", "999", "000", "111", "116123", "116111", "116000", "741741", "8002738255", "131114",
-        "08001111", "85258", "686868", "1300224636", "1800551800", "8007997233", "8006624357", "8664887386",
-        "8006564673", "678678", "8004224453", "18006668", "08001110111", "0800111550", "1737", "8335456868",
-    )
-)  # fmt: skip
 _LETTERS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "22233344455566677778889999")
 _VANITY = re.compile(
     r"(?:\+?1[-. ]?)?\(?\b(?:8(?:00|33|44|55|66|77|88)|1[38]00|0800)\)?[-. ]?(?=[\d. -]*[A-Z])"
@@ -116,16 +110,22 @@ def phones(text: str, said: frozenset[str]) -> Iterator[tuple[int, int, str]]:
         return
     for match in _VANITY.finditer(text) if "8" in text or "00" in text else ():
         dialled = "".join(c for c in match[0].translate(_LETTERS) if c.isdigit())
-        yield *match.span(), "helpline" if _national(dialled) in HELPLINES else "phone"
+        yield *match.span(), "helpline" if national(dialled) in recognised_numbers() else "phone"
     for match in _RUN.finditer(text):
         start, end = match.span()
         kind = _kind_of_run(text, start, end)
         extension = _EXTENSION.match(text, end) if kind == "phone" else None
         if kind:
             yield start, extension.end() if extension else end, kind
-    for match in _SHORT_RUN.finditer(text):
+    for match in _distinct_run().finditer(text):
         if not _UNIT.match(text, match.end()):
             yield *match.span(), "helpline"
+
+
+@cache
+def _distinct_run() -> re.Pattern[str]:
+    """A number that needs no word of calling before it."""
+    return re.compile(rf"(?<![\d$€£#.,/:-])(?:{'|'.join(sorted(distinct_numbers()))})(?!\d|[.,/:-]\d)")
 
 
 def _kind_of_run(text: str, start: int, end: int) -> str:
@@ -144,14 +144,10 @@ def _kind_of_run(text: str, start: int, end: int) -> str:
     return "" if len(digits) == 4 and digits[:2] in ("19", "20") else "phone"
 
 
-def _national(digits: str) -> str:
-    return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
-
-
 def _is_known(digits: str, is_called: bool) -> bool:
     if len(digits) <= 4:
-        return digits in HELPLINES and is_called and digits not in _SHORT
-    return _national(digits) in HELPLINES and (is_called or len(digits) > 5)
+        return digits in recognised_numbers() and is_called
+    return national(digits) in recognised_numbers() and (is_called or len(digits) > 5)
 
 
 def _is_plain(run: str, digits: str, before: str, is_counted: bool) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from counsel.errors import CounselError
-from counsel.records import sync
+from counsel.files import lock, sync, unwritable
 
 MADE = "audit.json"
 """The file by which a prepared directory is known."""
@@ -32,7 +30,10 @@ def building(out: Path, overwrite: bool) -> Iterator[Path]:
     part, old = out.with_name(out.name + ".partial"), out.with_name(out.name + ".old")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(out.with_name(f".{out.name}.lock"), out):
+        busy = CounselError(
+            "another process is preparing this directory", where=out, fix="wait for it, or choose another --out"
+        )
+        with lock(out.with_name(f".{out.name}.lock"), busy):
             if old.exists() and not out.exists():  # killed between the two renames of an overwrite
                 os.rename(old, out)
             _refuse(out, overwrite)
@@ -49,7 +50,7 @@ def building(out: Path, overwrite: bool) -> Iterator[Path]:
                 shutil.rmtree(part, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
     except OSError as e:
-        raise _unwritable(e, out) from e
+        raise unwritable(out, e, needs="the work needs about twice the size of the input") from e
 
 
 def _refuse(out: Path, overwrite: bool) -> None:
@@ -63,34 +64,8 @@ def _refuse(out: Path, overwrite: bool) -> None:
         )
 
 
-@contextmanager
-def _lock(path: Path, out: Path) -> Iterator[None]:
-    with open(path, "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            raise CounselError(
-                "another process is preparing this directory",
-                where=out,
-                fix="wait for it, or choose another --out",
-            ) from e
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _unwritable(error: OSError, out: Path) -> CounselError:
-    reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        fix = "free some space (the work needs about twice the size of the input) and run it again"
-    else:
-        fix = "choose a directory that you may write to"
-    return CounselError(f"could not write: {reason}", where=out, fix=fix)

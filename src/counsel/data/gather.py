@@ -17,7 +17,7 @@ from counsel.data.rows import Columns, Row
 from counsel.data.settings import PrepareSettings
 from counsel.data.spool import Spool
 from counsel.errors import CounselError
-from counsel.records import sha256_of
+from counsel.files import sha256_of
 
 SAY_EVERY = 100_000
 

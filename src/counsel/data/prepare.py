@@ -25,8 +25,8 @@ from counsel.data.gather import Gathered, gather
 from counsel.data.settings import PrepareSettings
 from counsel.data.spool import Spool
 from counsel.errors import CounselError
+from counsel.files import sha256_of, write_atomically, write_json
 from counsel.model.render import Renderer, load_tokenizer
-from counsel.records import write_atomically, write_json
 
 
 def prepare(sources: tuple[str, ...], settings: PrepareSettings, say: Callable[[str], None]) -> Audit:
@@ -77,7 +77,7 @@ def _finish(
     if canaries:
         secrets = {"planted": [asdict(c) for c in canaries], "controls": [asdict(c) for c in controls]}
         write_json(folder / "canaries.json", secrets)
-        files["canaries.json"] = {"rows": len(canaries), "sha256": _sha256(folder / "canaries.json")}
+        files["canaries.json"] = {"rows": len(canaries), "sha256": sha256_of(folder / "canaries.json")}
     chosen = np.flatnonzero(plan.place != split.LEFT_OUT)
     measured = chosen
     if len(chosen) > auditing.MEASURED:
@@ -163,10 +163,6 @@ def _write(spool: Spool, plan: split.Plan, canaries: list[Canary], folder: Path)
 def _repeated(digests: split.Keys) -> set[int]:
     values, counts = np.unique(digests, return_counts=True)
     return set(values[counts > 1].tolist())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _settings(settings: PrepareSettings) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from counsel.conversation import Conversation
 from counsel.data.folder import MADE
 from counsel.errors import CounselError
-from counsel.records import read_json
+from counsel.files import read_json
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 
 from counsel.errors import CounselError
+from counsel.files import read_json
 from counsel.model.render import TINY
-from counsel.records import Run, read_json
+from counsel.records import Run
 
 FEW_GROUPS = 30
 """Below so many groups of prompts an interval is itself uncertain."""

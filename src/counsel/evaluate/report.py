@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from counsel.evaluate import plots
 from counsel.evaluate.facts import Facts, cautions, change, render, verdict
-from counsel.records import Run, write_atomically
+from counsel.files import write_atomically
+from counsel.records import Run
 
 
 def write_report(run: Run) -> Path:

@@ -18,11 +18,12 @@ from counsel.evaluate.facts import change, percent
 from counsel.evaluate.report import write_report
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.evaluate.suite import SCORERS, Respond, Suite
+from counsel.files import read_json, sha256_of, write_json
 from counsel.model.adapter import base_of
 from counsel.model.engine import Request, Sampling, TransformersEngine
 from counsel.model.load import Precision, be_quiet, load_tuned
 from counsel.model.render import Rendered, Renderer, load_tokenizer
-from counsel.records import Run, read_json, sha256_of, write_json
+from counsel.records import Run
 
 Say = Callable[[str], None]
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from counsel.evaluate.facts import Facts, cautions, change, render, verdict
+from counsel.files import write_atomically
 from counsel.publish.settings import CardSettings
-from counsel.records import Run, write_atomically
+from counsel.records import Run
 
 Say = Callable[[str], None]
 

@@ -18,9 +18,10 @@ from counsel.data.prepare import prepare
 from counsel.data.prepared import Prepared
 from counsel.data.settings import PrepareSettings
 from counsel.errors import CheckFailed, CounselError
+from counsel.files import read_json, sha256_of, unwritable, write_json
 from counsel.model.load import be_quiet
 from counsel.model.render import Renderer, load_tokenizer
-from counsel.records import Run, environment, read_json, sha256_of, unwritable, write_json
+from counsel.records import Run, environment
 from counsel.train.checkpoints import checkpoints
 from counsel.train.memory import fitting
 from counsel.train.settings import Asked, TrainSettings

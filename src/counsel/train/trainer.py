@@ -24,9 +24,9 @@ from peft import PeftModel
 from trl import SFTConfig, SFTTrainer
 
 from counsel.errors import CheckFailed
+from counsel.files import sync, unwritable
 from counsel.model.fast.pack import Packed
 from counsel.model.fast.step import FastStep
-from counsel.records import sync, unwritable
 from counsel.train.batches import Collator, PackCollator
 from counsel.train.checkpoints import prune
 from counsel.train.rows import Rows

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from counsel.safety.helplines import load as load_helplines
-from counsel.safety.helplines import numbers, sites
+from counsel.helplines import load as load_helplines
+from counsel.helplines import numbers, sites
 from counsel.safety.protocol import steps as steps
 from counsel.safety.protocol.machine import Reply, State, respond
 from counsel.safety.protocol.words import LANGUAGES, load
@@ -72,7 +72,7 @@ def talk(*texts: str, v: Verdict = SUICIDE, country: str | None = "US", **more: 
 
 def without_lines(text: str) -> str:
     """The reply without its block of whole helplines."""
-    names = [line.name for line in load_helplines()] + ["Emergency services", "Emergencias", "SOS"]
+    names = [line.name for line in load_helplines().lines] + ["Emergency services", "Emergencias", "SOS"]
     return "\n".join(row for row in text.split("\n") if not any(row.startswith(f"{name}: ") for name in names))
 
 
@@ -85,7 +85,7 @@ def check_reply(reply: Reply) -> None:
     assert not FORBIDDEN.search(words), words
     assert not re.search(r"\{|\}|  |\n\n\n| [.,]|None", reply.text), reply.text
     left = reply.text
-    for line in load_helplines():
+    for line in load_helplines().lines:
         left = left.replace(line.name, "")
     for host in sites():
         left = left.replace(host, "")

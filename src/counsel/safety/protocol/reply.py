@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 
-from counsel.safety.helplines import Helpline, brief, helplines, spoken
+from counsel.helplines import Helpline
+from counsel.safety.helplines import brief, helplines, spoken
 from counsel.safety.protocol import steps as steps
 from counsel.safety.protocol.state import PLAIN, Manner, Reply, State
 from counsel.safety.protocol.words import Variant, Words, barriers_in, load, plain_line

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from counsel.errors import CounselError
-from counsel.safety.helplines import Helpline
+from counsel.helplines import Helpline
 from counsel.safety.protocol import steps as steps
 
 Manner = Literal["leads", "beside", "silent"]
