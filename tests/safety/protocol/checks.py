@@ -12,7 +12,7 @@ from counsel.helplines import load as load_helplines
 from counsel.helplines import numbers, sites
 from counsel.safety.protocol import steps as steps
 from counsel.safety.protocol.machine import Reply, State, respond
-from counsel.safety.protocol.words import LANGUAGES, load
+from counsel.safety.protocol.phrasebook import LANGUAGES, load
 from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Verdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from counsel.errors import CounselError
 from counsel.safety.protocol import steps as steps
 from counsel.safety.protocol.machine import State, respond
-from counsel.safety.protocol.words import load
+from counsel.safety.protocol.phrasebook import load
 from counsel.safety.verdict import CATEGORIES, CLASSIFIER, Category, Evidence, Level, Subject, Verdict
 
-from . import test_reply, test_words
+from . import test_phrasebook, test_reply
 from .checks import EXPIRED, IMMINENT, PLACES, SUICIDE, TALKS, TODAY, check_reply, say, talk, tool, verdict
 
 
@@ -244,6 +244,6 @@ def test_every_row_of_the_table_names_a_conversation_or_a_test_that_exists() -> 
     page = tool.PAGE.read_text(encoding="utf-8").split("<!-- diagrams")[0]
     names = list(named_tests(page))
     assert len(names) > 20
-    modules = (sys.modules[__name__], test_reply, test_words)
+    modules = (sys.modules[__name__], test_reply, test_phrasebook)
     for name in names:
         assert name in TALKS or any(hasattr(m, name) for m in modules), name

@@ -8,7 +8,7 @@ import pytest
 
 from counsel.errors import CounselError
 from counsel.safety.protocol.machine import State
-from counsel.safety.protocol.words import LANGUAGES, load, plain_line
+from counsel.safety.protocol.phrasebook import LANGUAGES, load, plain_line
 from counsel.safety.verdict import Level, Verdict
 
 from .checks import EXPIRED, IMMINENT, SUICIDE, TALKS, say, talk, text_of, tool, verdict

@@ -12,9 +12,9 @@ from datetime import date
 
 from counsel.safety.helplines import check_country
 from counsel.safety.protocol import steps as steps
+from counsel.safety.protocol.phrasebook import LANGUAGES, barriers_in, load, read_answer
 from counsel.safety.protocol.reply import VIOLENCE, Fill, compose, plain_reply
 from counsel.safety.protocol.state import PLAIN, Reply, State
-from counsel.safety.protocol.words import LANGUAGES, barriers_in, load, read_answer
 from counsel.safety.verdict import Level, Verdict
 
 __all__ = ["Fill", "Reply", "State", "respond"]

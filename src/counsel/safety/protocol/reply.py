@@ -10,8 +10,8 @@ from datetime import date
 from counsel.helplines import Helpline
 from counsel.safety.helplines import brief, helplines, spoken
 from counsel.safety.protocol import steps as steps
+from counsel.safety.protocol.phrasebook import Phrasebook, Variant, barriers_in, load, plain_line
 from counsel.safety.protocol.state import PLAIN, Manner, Reply, State
-from counsel.safety.protocol.words import Variant, Words, barriers_in, load, plain_line
 from counsel.safety.verdict import Level, Verdict
 
 SHOWN = 3
@@ -124,7 +124,7 @@ def _aside(before: State, verdict: Verdict, cues: frozenset[str]) -> str:
     return next((name for name in ("about_ai", "about_privacy") if name in cues), "")
 
 
-def _draw(state: State, words: Words, cues: frozenset[str], *, again: bool) -> tuple[Variant, State]:
+def _draw(state: State, words: Phrasebook, cues: frozenset[str], *, again: bool) -> tuple[Variant, State]:
     """The next wording of the state's step: its own for what it is about, else the flow's, else the shared one."""
     tails = [f"_{state.about}"] if state.about else []
     tails += ["_again"] if again else []
@@ -144,7 +144,7 @@ def _draw(state: State, words: Words, cues: frozenset[str], *, again: bool) -> t
     raise AssertionError(f"there are no words for {state.flow}.{state.step}")  # a test walks every place
 
 
-def _next(state: State, words: Words, key: str) -> tuple[Variant, State]:
+def _next(state: State, words: Phrasebook, key: str) -> tuple[Variant, State]:
     variants = words.steps[key]
     return variants[state.times(key) % len(variants)], state.using(key)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from counsel.errors import CounselError
 from counsel.safety.protocol import steps as steps
-from counsel.safety.protocol.words import CUES, FILES, LANGUAGES, Variant, load, plain_line, read, read_answer
+from counsel.safety.protocol.phrasebook import CUES, FILES, LANGUAGES, Variant, load, plain_line, read, read_answer
 
 from .checks import FORBIDDEN, PLACES
 

@@ -54,7 +54,7 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Phrasebook:
     """Everything the protocol says and reads in one language."""
 
     steps: Mapping[str, tuple[Variant, ...]]
@@ -68,7 +68,7 @@ class Words:
 
 
 @cache
-def load(language: str) -> Words:
+def load(language: str) -> Phrasebook:
     """The words of ``en`` or ``es``.
 
     Raises:
@@ -77,7 +77,7 @@ def load(language: str) -> Words:
     return read(Path(__file__).with_name(FILES[language]))
 
 
-def read(path: Path) -> Words:
+def read(path: Path) -> Phrasebook:
     """The words in a file of one's own; ``load`` says what is checked."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -96,7 +96,7 @@ def read(path: Path) -> Words:
     for flow, its_steps in content.items():
         for step, variants in its_steps.items():
             steps[f"{flow}.{step}"] = tuple(_variant(v, f"{path.name}, {flow}.{step}") for v in variants)
-    return Words(steps, read_cues, not_after, emergency, {k: tuple(v) for k, v in plain.items()})
+    return Phrasebook(steps, read_cues, not_after, emergency, {k: tuple(v) for k, v in plain.items()})
 
 
 def _variant(entry: Mapping[str, Any], where: str) -> Variant:
@@ -139,7 +139,7 @@ def read_answer(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _cues_of(clauses: list[str], words: Words) -> Iterator[str]:
+def _cues_of(clauses: list[str], words: Phrasebook) -> Iterator[str]:
     padded = [f" {c} " for c in clauses]
     short = sum(c.count(" ") + 1 for c in clauses) <= 12
     for name, cue in words.cues.items():
@@ -153,7 +153,7 @@ def _begins(clause: str, start: str) -> bool:
     return clause == start or clause.startswith(f"{start} ")
 
 
-def _says(padded: str, phrases: tuple[str, ...], words: Words, guarded: bool) -> bool:
+def _says(padded: str, phrases: tuple[str, ...], words: Phrasebook, guarded: bool) -> bool:
     """Whether a clause holds one of the phrases, none of the guarded ones right after a *not*."""
     for phrase in phrases:
         at = padded.find(f" {phrase} ")
