@@ -14,21 +14,25 @@ from counsel.chat.session import Session
 from counsel.conversation import Message
 from counsel.errors import CounselError
 from counsel.safety.protocol import State
-from counsel.safety.protocol import steps as steps
+from counsel.safety.protocol.agenda import PLACES
 
 from .talking import JUMP, counselor, talk
 
-PLACES = [(flow, step) for flow in steps.FLOWS for step in steps.steps_of(flow)]
 words = st.text(min_size=1).filter(str.strip)
 times = st.none() | st.datetimes(timezones=st.just(UTC))
 states = st.builds(
     lambda place, **more: State(*place, **more),
-    st.sampled_from(PLACES),
+    st.sampled_from(sorted(PLACES)),
     level=st.integers(0, 4),
     turns=st.integers(0, 99),
     asked=st.integers(-1, 99),
     denied=st.booleans(),
     language=st.sampled_from(["en", "es"]),
+    known=st.dictionaries(st.sampled_from(["plan", "near"]), st.sampled_from(["yes", "no"])).map(
+        lambda d: tuple(d.items())
+    ),
+    done=st.sampled_from([(), ("ask",), ("ask", "plan")]),
+    person=st.sampled_from(["", "Anna", "your sister"]),
     used=st.dictionaries(st.sampled_from(["a.b", "c.d"]), st.integers(1, 9)).map(lambda d: tuple(d.items())),
 )
 

@@ -113,7 +113,7 @@ class Counselor:
         return replace(session, turns=(*turns, reply), protocol=state)
 
     def _lead(self, session: Session, verdict: Verdict, text: str, today: date) -> Lead:
-        return lead(session.protocol, verdict, text, country=self.country, today=today)
+        return lead(session.protocol, verdict, text, country=self.country, today=today, policy=self.policy)
 
 
 class _Turn:

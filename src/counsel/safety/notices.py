@@ -187,6 +187,12 @@ def _text(kind: Kind, policy: Policy, words: Mapping[str, Any]) -> str:
     return " ".join(p for p in parts if p)
 
 
+def privacy(policy: Policy, language: str) -> str:
+    """What is kept of the talk and who reads it, in the words of the notice that opened it."""
+    words = _load().words["es" if language.casefold().split("-")[0] == "es" else "en"]
+    return f"{words['kept'][policy.kept]} {words['reads'][policy.reads]}"
+
+
 def asks_if_human(text: str) -> bool:
     """Whether a message asks what answers here, a human or a machine, or whether it is a professional.
 

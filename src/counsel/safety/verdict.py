@@ -31,6 +31,8 @@ Category = Literal[
     "substance_emergency", "medical_emergency", "minor", "dependence",
 ]  # fmt: skip
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+VIOLENCE: frozenset[Category] = frozenset({"abuse", "sexual_violence"})
+"""Done to the person by somebody else."""
 
 Subject = Literal["self", "other", "unclear"]
 Time = Literal["present", "past", "hypothetical", "unclear"]

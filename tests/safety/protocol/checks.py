@@ -10,18 +10,18 @@ from typing import Any
 
 from counsel.helplines import load as load_helplines
 from counsel.helplines import numbers, sites
-from counsel.safety.protocol import steps as steps
+from counsel.safety.protocol.agenda import PLACES as ALL_PLACES
 from counsel.safety.protocol.machine import Reply, State, respond
 from counsel.safety.protocol.phrasebook import LANGUAGES, load
 from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Verdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
-import protocol_diagram as tool
+import protocol_page as tool
 
 TODAY = date(2026, 12, 1)
 EXPIRED = date(2028, 1, 1)
+PLACES = sorted(ALL_PLACES)
 TALKS = {talk["name"]: talk for talk in tool.talks()}
-PLACES = [(flow, step) for flow in steps.FLOWS for step in steps.steps_of(flow)]
 MOST_WORDS = 80
 """Beside the helplines; more only where the person has asked something of their own and is answered first."""
 ANSWERED = [v.say for x in LANGUAGES for k in ("ai", "privacy") for v in load(x).steps[f"shared.about_{k}"]]

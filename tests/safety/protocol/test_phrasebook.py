@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counsel.errors import CounselError
-from counsel.safety.protocol import steps as steps
+from counsel.safety.protocol import agenda
+from counsel.safety.protocol.heard import hear, language_of
 from counsel.safety.protocol.phrasebook import CUES, FILES, LANGUAGES, Variant, load, plain_line, read, read_answer
 
 from .checks import FORBIDDEN, PLACES
 
 SOURCE = Path(__file__).parents[3] / "src" / "counsel" / "safety" / "protocol"
-LOOPS = ("suicide.stay", "shared.stay", "imminent.hold", "imminent.waiting", "shared.beside")
+LOOPS = ("imminent.hold", "imminent.waiting", "shared.beside")
+NO_QUESTION = ("goodbye", "close")
 
 
 def marks(v: Variant) -> set[str]:
@@ -33,13 +35,14 @@ def test_both_languages_have_the_same_wordings_with_the_same_marked_places() -> 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("place", PLACES, ids=".".join)
-def test_every_place_has_words_of_at_least_two_kinds(language: str, place: steps.Place) -> None:
+def test_every_place_has_words_of_at_least_two_kinds(language: str, place: agenda.Place) -> None:
     flow, step = place
     words = load(language).steps
     tail = "_refuse" if step == "barrier" else ""
-    variants = words.get(f"{flow}.{step}{tail}") or words.get(f"shared.{step}{tail}") or words[f"{flow}.{step}"]
+    owners = (flow, "suicide", "shared") if flow == "minor" else (flow, "shared")
+    variants = next(v for owner in owners if (v := words.get(f"{owner}.{step}{tail}")))
     assert len(variants) >= 2
-    assert all(v.ask for v in variants)
+    assert step in NO_QUESTION or all(v.ask for v in variants)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -60,7 +63,7 @@ def test_no_wording_is_there_twice_and_none_says_what_it_must_not(language: str)
 def test_where_helplines_follow_there_are_words_for_a_second_time(language: str) -> None:
     words = load(language).steps
     for flow, step in PLACES:
-        if step in steps.FULL - steps.WITH_EMERGENCY - {"settle"}:
+        if step in agenda.FULL - agenda.WITH_EMERGENCY - {"settle"}:
             assert f"{flow}.{step}_again" in words
 
 
@@ -68,7 +71,8 @@ def test_where_helplines_follow_there_are_words_for_a_second_time(language: str)
     ("answer", "cues"),
     [
         ("yes", "yes"), ("Yeah.", "yes"), ("Yes, every day", "yes"), ("i think so", "yes"), ("ok", "yes"),
-        ("well, yes", "yes"), ("i have a plan", "yes"), ("sí", "yes"), ("Sí, tengo un plan", "yes"), ("si", "yes"),
+        ("well, yes", "yes"), ("i have a plan", "yes plan"), ("sí", "yes"), ("si", "yes"),
+        ("Sí, tengo un plan", "yes plan"),
         ("no", "no"), ("Nope", "no"), ("no, I'm not suicidal", "no"), ("not really", "no"), ("no forget it", "no"),
         ("I was only joking", "no"), ("para nada", "no"),
         ("maybe", "unsure"), ("i don’t know", "unsure"), ("yes and no", "unsure"), ("no sé", "unsure"),
@@ -86,15 +90,22 @@ def test_where_helplines_follow_there_are_words_for_a_second_time(language: str)
         ("I don't want a human", ""), ("are you a real person?", "about_ai"), ("¿eres una máquina?", "about_ai"),
         ("are you going to call someone", "about_ai"), ("will you tell my mum?", "about_privacy"),
         ("¿es confidencial?", "about_privacy"), ("what's the number again?", "numbers"), ("dame un número", "numbers"),
-        ("I'm safe now", "safe"), ("I gave them away", "safe"), ("ya estoy más tranquila", "safe"),
+        ("I'm safe now", "safe"), ("I gave them away", "apart"), ("ya estoy más tranquila", "safe"),
         ("I'm not sure I'm safe now", "unsure"), ("I wish I could say I am safe now", ""),
         ("I don't think I'm safe now", ""), ("im not going to do it", ""), ("no lo voy a hacer", ""),
-        ("the pills are right here", "means"), ("I don't have it here", "no"), ("las tengo aquí", "means"),
-        ("no las tengo aquí", ""), ("tonight", "now"), ("not tonight", ""), ("esta noche", "now"),
+        ("the pills are right here", "means"), ("I don't have it here", "no no_means"), ("las tengo aquí", "means"),
+        ("no las tengo aquí", "no_means"), ("tonight", "now"), ("not tonight", ""), ("esta noche", "now"),
         ("nobody", "alone"), ("I have no one", "alone"), ("no tengo a nadie", "alone no"),
         ("I'm calling them", "calling"), ("i'm not going to call", "refuses"), ("voy a llamar", "calling"),
         ("I fainted yesterday", "body"), ("I haven't fainted", ""), ("me desmayé", "body"),
         ("I'm a veteran", "veteran"),
+        ("no plan", "no_plan"), ("I have no plan at all", "no_plan"), ("ningún plan", "no_plan"),
+        ("he's coming", "coming"), ("ok hes coming", "coming"), ("he had his hands around my neck", "choked"),
+        ("what's the least I can eat", "how_little"), ("my patients, not me", "corrected"),
+        ("it's a figure of speech", "corrected"), ("bye for now", "goodbye"), ("you're not listening", "angry"),
+        ("can we talk about my sister now?", "elsewhere"), ("they picked up", "connected"), ("music", "helps"),
+        ("I'm so ashamed", "shame"), ("i have no phone", "phone"), ("they'd take us away", "taken"),
+        ("my parents would freak", "parents"), ("outside his house", "at_place"), ("looking at them", "means"),
         ("yes but the police scare me", "yes police"), ("ok I'll call", "yes calling"),
     ],
 )  # fmt: skip
@@ -105,6 +116,46 @@ def test_a_short_answer_is_read_as_it_is_meant(answer: str, cues: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_is_read(text: str) -> None:
     assert read_answer(text) <= set(CUES)
+    for language in LANGUAGES:
+        heard = hear(text, language, about_people=True)
+        assert heard.cues <= set(CUES) and set(heard.feelings) <= load(language).takeups.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "person"),
+    [
+        ("my friend Anna lives nearby", False, "Anna"), ("my friend anna lives nearby", False, "Anna"),
+        ("my friend lives nearby", False, "your friend"), ("maybe my sister", False, "your sister"),
+        ("mum is downstairs", False, "your mum"), ("my teacher mrs Hall is ok", False, "Mrs Hall"),
+        ("Anna", True, "Anna"), ("the neighbour", True, "your neighbour"), ("my gran", True, "your gran"),
+        ("my gran", False, ""), ("Anna", False, ""), ("i hate my sister", True, ""), ("my mum died", True, ""),
+        ("my husband hits me", True, ""), ("nobody", True, ""), ("work", True, ""), ("im scared of my dad", True, ""),
+        ("i could call my brother", False, "your brother"), ("my sister called Kate would come", False, "Kate"),
+    ],
+)  # fmt: skip
+def test_somebody_near_is_taken_up_by_name(text: str, asked: bool, person: str) -> None:
+    assert hear(text, "en", about_people=asked).person == person
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("can we talk about my sister now?", "your sister"), ("i want to talk about work", "work"),
+        ("lets talk about something else", ""), ("id rather talk about my mum's new flat", "your mum's new flat"),
+        ("can we talk about how i got here and all that happened since", ""),
+    ],
+)  # fmt: skip
+def test_the_subject_that_is_wanted_is_said_back(text: str, subject: str) -> None:
+    assert hear(text, "en", about_people=False).subject == subject
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("no quiero vivir", "es"), ("no puedo más", "es"), ("hola", "es"), ("i dont want to live", "en"), ("hi", ""),
+     ("no", ""), ("im done", "en"), ("ya no sé", "es")],
+)  # fmt: skip
+def test_the_language_is_told_by_small_words(text: str, language: str) -> None:
+    assert language_of(text) == language
 
 
 @pytest.mark.parametrize("text", ["a" * 1_000_000, "no " * 400_000, "?" * 1_000_000, "is not " * 150_000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 
+from counsel.safety.notices import Policy
 from counsel.safety.protocol.machine import respond
 from counsel.safety.protocol.state import Reply, State
 from counsel.safety.verdict import Action, Verdict
@@ -32,7 +33,15 @@ class Lead:
         return self.reply is not None and self.reply.leads
 
 
-def lead(state: State | None, verdict: Verdict, text: str, *, country: str | None, today: date) -> Lead:
+def lead(
+    state: State | None,
+    verdict: Verdict,
+    text: str,
+    *,
+    country: str | None,
+    today: date,
+    policy: Policy | None = None,
+) -> Lead:
     """Decide who leads.
 
     Args:
@@ -41,13 +50,14 @@ def lead(state: State | None, verdict: Verdict, text: str, *, country: str | Non
         text: the person's last message.
         country: as the person or a setting gave it, never guessed.
         today: the day, for helplines that have expired.
+        policy: what is kept and who reads; a hand-off is offered only where a team reads.
 
     Raises:
         CounselError: when ``country`` is no country code.
     """
     if state is None and verdict.action == "pass":
         return Lead(verdict)
-    now, reply = respond(state, verdict, text, country=country, today=today)
+    now, reply = respond(state, verdict, text, country=country, today=today, policy=policy)
     done = replace(verdict, action=_done(reply, verdict))
     return Lead(done, now, None if reply.manner == "silent" else reply)
 

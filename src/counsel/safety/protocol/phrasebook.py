@@ -15,22 +15,42 @@ from pathlib import Path
 from typing import Any
 
 from counsel.errors import CounselError
-from counsel.safety.protocol.steps import BARRIERS
 
+BARRIERS = ("hospital", "police", "cost", "burden", "past", "voice", "shame", "phone", "parents", "taken")
+"""What stands between a person and help, when they name it; ``refuses`` is a plain no to calling anybody."""
 FILES = {"en": "en.toml", "es": "es.toml"}
 LANGUAGES = tuple(FILES)
 """The languages that the protocol speaks."""
 CUES = (
     "yes", "no", "unsure", "refuses", *BARRIERS, "human", "about_ai", "about_privacy", "numbers", "safe", "means",
-    "now", "alone", "calling", "body", "veteran",
+    "now", "alone", "calling", "connected", "body", "veteran", "plan", "no_plan", "no_means", "apart", "at_place",
+    "coming", "choked", "how_little", "corrected", "goodbye", "angry", "elsewhere", "helps",
 )  # fmt: skip
-GUARDED = frozenset({"safe", "means", "human", "calling", "now", "body", "veteran"})
+GUARDED = frozenset(
+    {"safe", "means", "human", "calling", "connected", "now", "body", "veteran", "plan", "apart", "at_place", "choked"}
+)
 """Cues that a word such as *not* right before them turns around."""
-_MARKS = frozenset({"reflection", "emergency", "line"})
+_MARKS = frozenset({"reflection", "emergency", "line", "person", "subject", "privacy"})
+_LISTS = (
+    "mine",
+    "the",
+    "kin",
+    "titles",
+    "relations",
+    "called",
+    "acts",
+    "near",
+    "not_near",
+    "small",
+    "talk_about",
+    "trailing",
+    "vague",
+)
 _READ = 4000
 """Characters of an answer that are read at either end; short answers are what the cues are for."""
 _REACH = 5
 """Words before a phrase among which a *not* counts."""
+_DENIES = frozenset({"not", "no", "never", "isnt", "dont", "nunca", "ni", "sin"})
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ`´＇"), None)
 _CLAUSE = re.compile(r"[.,;:!?\n…—–()\"“”¡¿]+")
 _WORD = re.compile(r"\w+")
@@ -42,6 +62,23 @@ class Variant:
 
     say: str
     ask: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeUp:
+    """How something that a person said is taken up: what tells it, and sentences that say it back."""
+
+    phrases: tuple[str, ...]
+    say: tuple[str, ...]
+
+    def fits(self, text: str) -> bool:
+        """Whether one of the phrases stands in a text, with no *not* right before it."""
+        padded = f" {normal(text[:_READ])} "
+        for phrase in self.phrases:
+            at = padded.find(f" {phrase} ")
+            if at >= 0 and not _DENIES & set(padded[:at].split()[-2:]):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +102,16 @@ class Phrasebook:
     """What stands for the emergency number where none is known."""
     plain: Mapping[str, tuple[str, ...]]
     """Sentences for languages without words of their own; only in the English file."""
+    takeups: Mapping[str, TakeUp]
+    """In the order in which they are tried."""
+    something: str
+    """What stands for a subject that was not named: ``that``."""
+    your: str
+    """How somebody of theirs is said back, with a place for the relation: ``your {}``."""
+    turned: Mapping[str, str]
+    """Words of the first person, and what they become when said back."""
+    lists: Mapping[str, tuple[str, ...]]
+    """Small lists that ``heard`` reads persons, subjects and the language by; the file says what each is."""
 
 
 @cache
@@ -85,9 +132,13 @@ def read(path: Path) -> Phrasebook:
         raise CounselError(f"the protocol's words could not be read: {e}", where=path, fix="mend the file") from e
     try:
         cues, names, plain = dict(content.pop("cues")), content.pop("names"), content.pop("plain", {})
-        not_after = frozenset(map(_normal, cues.pop("not_after")))
+        not_after = frozenset(map(normal, cues.pop("not_after")))
         read_cues = {name: _cue(cues.pop(name)) for name in CUES}
-        emergency = str(names["emergency"])
+        emergency, something, your = (str(names[k]) for k in ("emergency", "something", "your"))
+        takeups = {t["id"]: TakeUp(tuple(map(normal, t["phrases"])), tuple(t["say"])) for t in content.pop("takeup")}
+        lists = content.pop("lists")
+        turned = {normal(k): str(v) for k, v in lists.pop("turned").items()}
+        found = {name: tuple(map(normal, lists.pop(name))) for name in _LISTS}
     except KeyError as e:
         raise CounselError(f"{e} is missing in the protocol's words", where=path, fix="restore it") from e
     if cues:
@@ -96,7 +147,12 @@ def read(path: Path) -> Phrasebook:
     for flow, its_steps in content.items():
         for step, variants in its_steps.items():
             steps[f"{flow}.{step}"] = tuple(_variant(v, f"{path.name}, {flow}.{step}") for v in variants)
-    return Phrasebook(steps, read_cues, not_after, emergency, {k: tuple(v) for k, v in plain.items()})
+    if lists:
+        raise CounselError(f"{next(iter(lists))!r} is no known list", where=path, fix=f"use one of {', '.join(_LISTS)}")
+    return Phrasebook(
+        steps, read_cues, not_after, emergency, {k: tuple(v) for k, v in plain.items()}, takeups, something, your,
+        turned, found,
+    )  # fmt: skip
 
 
 def _variant(entry: Mapping[str, Any], where: str) -> Variant:
@@ -111,11 +167,11 @@ def _variant(entry: Mapping[str, Any], where: str) -> Variant:
 
 
 def _cue(entry: Mapping[str, Any]) -> Cue:
-    parts = {key: [_normal(p) for p in entry.get(key, ())] for key in ("whole", "starts", "phrases")}
+    parts = {key: [normal(p) for p in entry.get(key, ())] for key in ("whole", "starts", "phrases")}
     return Cue(frozenset(parts["whole"]), tuple(parts["starts"]), tuple(parts["phrases"]))
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
     """Words in lower case without accents or apostrophes, one space between them."""
     plain = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES).casefold())
     return " ".join(_WORD.findall("".join(c for c in plain if not unicodedata.combining(c))))
@@ -128,7 +184,7 @@ def read_answer(text: str) -> frozenset[str]:
     """
     if len(text) > 2 * _READ:
         text = f"{text[:_READ]}\n{text[-_READ:]}"
-    clauses = [c for c in map(_normal, _CLAUSE.split(text)) if c]
+    clauses = [c for c in map(normal, _CLAUSE.split(text)) if c]
     found = {cue for language in LANGUAGES for cue in _cues_of(clauses, load(language))}
     if "about_ai" in found:
         found -= {"human", "calling"}  # "are you a real person, will you call them" asks and does neither
@@ -136,6 +192,10 @@ def read_answer(text: str) -> frozenset[str]:
         found -= {"numbers", "calling", "yes"}
     if "unsure" in found or {"yes", "no"} <= found:
         found = found - {"yes", "no"} | {"unsure"}
+    if "no_plan" in found:
+        found -= {"plan"}
+    if "no_means" in found:
+        found -= {"means"}
     return frozenset(found)
 
 
@@ -160,11 +220,6 @@ def _says(padded: str, phrases: tuple[str, ...], words: Phrasebook, guarded: boo
         if at >= 0 and not (guarded and words.not_after & set(padded[:at].split()[-_REACH:])):
             return True
     return False
-
-
-def barriers_in(cues: frozenset[str]) -> tuple[str, ...]:
-    """The barriers that are named, the plain refusal last."""
-    return tuple(name for name in (*BARRIERS, "refuses") if name in cues)
 
 
 def plain_line(language: str, turn: int = 0) -> str:

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from counsel.errors import CounselError
 from counsel.helplines import Helpline
-from counsel.safety.protocol import steps as steps
+from counsel.safety.protocol import agenda
+from counsel.safety.protocol.agenda import Standing
+from counsel.safety.verdict import Level
 
 Manner = Literal["leads", "beside", "silent"]
 
@@ -21,9 +23,13 @@ class State:
     """Where a talk stands; all that the next reply depends on beside the next message.
 
     Attributes:
-        flow: what it is about, a key of ``steps.FLOWS``.
+        flow: what it is about, a key of ``agenda.AGENDA``, or ``imminent``.
         step: the step that was said last.
         about: a wording of its own within the flow, such as ``self_harm``, or empty.
+        known: what the person has answered, by subject (``agenda.ASKS``).
+        done: the steps of this flow that were said.
+        person: somebody near whom they named, as they are spoken of: ``your sister``, ``Anna``. Nothing else that the
+            person wrote is kept here.
         categories: the verdict's, at the last turn.
         level: the verdict's, at the last turn, as an integer.
         seen: the last turn with evidence that has been answered.
@@ -42,6 +48,9 @@ class State:
     flow: str
     step: str
     about: str = ""
+    known: tuple[tuple[str, str], ...] = ()
+    done: tuple[str, ...] = ()
+    person: str = ""
     categories: tuple[str, ...] = ()
     level: int = 0
     seen: int = -1
@@ -64,20 +73,29 @@ class State:
         """The state after one more draw."""
         return replace(self, used=tuple({**dict(self.used), key: self.times(key) + 1}.items()))
 
+    def standing(self, team: bool) -> Standing:
+        """What the agenda looks at."""
+        return Standing(
+            dict(self.known), frozenset(self.done), Level(self.level), self.about, bool(self.person), team
+        )  # fmt: skip
+
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object. It holds no words of the person's."""
-        return asdict(self) | {"categories": list(self.categories), "used": dict(self.used)}
+        """As a JSON object."""
+        lists = {"categories": list(self.categories), "done": list(self.done)}
+        return asdict(self) | lists | {"known": dict(self.known), "used": dict(self.used)}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> State:
         """The state that ``to_json`` wrote.
 
         Raises:
-            CounselError: when it is none, or names a step that there is no more.
+            CounselError: when it is not one, or names a step that there is no more.
         """
         try:
-            state = cls(**{**body, "categories": tuple(body["categories"]), "used": tuple(body["used"].items())})
-            known = state.step == PLAIN or state.step in steps.steps_of(state.flow)
+            pairs = {name: tuple(body[name].items()) for name in ("known", "used")}
+            lists = {name: tuple(body[name]) for name in ("categories", "done")}
+            state = cls(**{**body, **pairs, **lists})
+            known = state.step == PLAIN or (state.flow, state.step) in agenda.PLACES
         except (TypeError, KeyError, AttributeError) as e:
             raise CounselError("the protocol's state is broken", fix="begin the conversation anew") from e
         if not known:

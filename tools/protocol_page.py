@@ -1,6 +1,6 @@
-"""Write or check the parts of docs/protocol.md that the protocol itself gives: its diagrams and whole conversations.
+"""Write or check the parts of docs/protocol.md that the protocol itself gives: its agendas and whole conversations.
 
-python tools/protocol_diagram.py --write | --check
+python tools/protocol_page.py --write | --check
 """
 
 import sys
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from counsel.safety.protocol import steps as steps
+from counsel.safety.protocol import agenda
 from counsel.safety.protocol.machine import Reply, State, respond
-from counsel.safety.verdict import Category, Evidence, Level, Subject, Verdict
+from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Verdict
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "protocol.md"
@@ -38,11 +38,11 @@ def talks() -> list[dict[str, Any]]:
 
 
 def verdict_of(said: str, language: str, turn: int) -> Verdict:
-    """``level category,category [other] [refuse]`` as a verdict with its evidence in a turn."""
+    """``level category,category [other] [action]`` as a verdict with its evidence in a turn."""
     level, names, *more = said.split()
     categories: tuple[Category, ...] = tuple(names.split(","))  # type: ignore[assignment]
     subject: Subject = "other" if "other" in more else "self"
-    action = "refuse" if "refuse" in more else "protocol"
+    action: Action = next((a for a in get_args(Action) if a in more), "protocol")
     return Verdict(Level[level], categories, subject, "present", language, action, (Evidence(turn, 0, 1, "x"),))
 
 
@@ -58,44 +58,13 @@ def play(talk: dict[str, Any]) -> Iterator[Turn]:
         yield Turn(turn["person"], turn["at"], state, reply, verdict)
 
 
-def edges(flow: str) -> list[tuple[str, str, str]]:
-    """The ways within a flow and out of it: from, signals, to. Ways that every step has are left out."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for step, rules in steps.FLOWS[flow].items():
-        for when, target in rules:
-            there_flow, there = steps.resolve(flow, step, target)
-            found.setdefault((step, there if there_flow == flow else f"{there_flow}.{there}"), []).append(when)
-    return [(step, " / ".join(whens), there) for (step, there), whens in found.items()]
-
-
-def diagram(title: str, ways: list[tuple[str, str, str]], opening: str) -> str:
-    """One Mermaid state diagram."""
-    names = dict.fromkeys([opening, *(s for s, _, _ in ways), *(t for _, _, t in ways)])
-    lines = ["```mermaid", "stateDiagram-v2", f"  %% {title}"]
-    lines += [f'  state "{name}" as {_id(name)}' for name in names]
-    lines += [f"  [*] --> {_id(opening)}"] if opening in names and "." not in opening else []
-    lines += [f"  {_id(a)} --> {_id(b)}: {when}" for a, when, b in ways]
-    return "\n".join([*lines, "```"])
-
-
-def _id(name: str) -> str:
-    return name.replace(".", "__")
-
-
-def diagrams() -> str:
-    """All of them: from everywhere, the shared steps, each flow."""
-    anywhere = [("any step", when, target) for when, target in (*steps.URGENT, *steps.WISHES)]
-    rows = ["| from any step, when | to |", "|---|---|", *(f"| {when} | {target} |" for _, when, target in anywhere)]
-    shared = [(step, when, target) for step, rules in steps.SHARED.items() for when, target in rules]
-    merged: dict[tuple[str, str], list[str]] = {}
-    for step, when, target in shared:
-        merged.setdefault((step, target), []).append(when)
-    shared = [(step, " / ".join(whens), target) for (step, target), whens in merged.items()]
-    parts = ["\n".join(rows), "### Shared steps", diagram("shared", shared, "contact")]
-    for flow in steps.FLOWS:
-        parts += [f"### {flow}", diagram(flow, edges(flow), steps.OPENING[flow])]
-    signals = ["| signal | meaning |", "|---|---|", *(f"| {name} | {said} |" for name, said in steps.SIGNALS.items())]
-    return "\n\n".join([*parts, "### What the signals mean", "\n".join(signals)])
+def agendas() -> str:
+    """Each flow's steps in their order, with when each is due."""
+    parts = []
+    for flow, items in agenda.AGENDA.items():
+        rows = [f"| {i.step} | {i.when} |" for i in items]
+        parts += [f"### {flow}", "\n".join(["| step | due when |", "|---|---|", *rows])]
+    return "\n\n".join(parts)
 
 
 def conversations() -> str:
@@ -111,13 +80,13 @@ def conversations() -> str:
     return "\n\n".join(parts)
 
 
-MADE = {"diagrams": diagrams, "conversations": conversations}
+MADE = {"agendas": agendas, "conversations": conversations}
 
 
 def page(text: str) -> str:
     """The page with what stands between its markers made anew."""
     for name, make in MADE.items():
-        start, end = f"<!-- {name}: made by tools/protocol_diagram.py -->", f"<!-- end of {name} -->"
+        start, end = f"<!-- {name}: made by tools/protocol_page.py -->", f"<!-- end of {name} -->"
         before, _, rest = text.partition(start)
         _, found, after = rest.partition(end)
         if not found:
@@ -133,7 +102,7 @@ def main() -> int:
         PAGE.write_text(page(text), encoding="utf-8")
         return 0
     if page(text) != text:
-        print(f"{PAGE} is out of date: run python tools/protocol_diagram.py --write", file=sys.stderr)
+        print(f"{PAGE} is out of date: run python tools/protocol_page.py --write", file=sys.stderr)
         return 1
     return 0
 
