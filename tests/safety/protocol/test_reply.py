@@ -163,6 +163,13 @@ def test_a_correction_closes_the_matter_and_plain_words_open_it_again() -> None:
     assert reply.leads and again.flow == "suicide"
 
 
+def test_a_denied_weak_sign_does_not_answer_a_later_disclosure() -> None:
+    state, _ = say(None, "i wish i was dead", verdict("low", "suicide", turn=0, action="check"))
+    state, _ = say(state, "no", verdict("low", "suicide", turn=0, action="check"))
+    state, reply = say(state, "i keep thinking about killing myself", verdict("moderate", "suicide", turn=4))
+    assert (state.flow, state.step) == ("suicide", "ask") and reply.leads
+
+
 def test_no_is_asked_of_nobody_who_calls_himself_reaching_out() -> None:
     """A yes to "can you call?" is a will, not a call: whether they got through is asked."""
     said = talk("x", "yes", "i dont know", v=IMMINENT)
