@@ -193,6 +193,12 @@ def test_with_the_other_in_the_room_the_page_is_closed_and_nothing_is_asked() ->
     assert state.step == "close" and reply.urgent and not reply.asks and "close" in reply.text.lower()
 
 
+def test_a_country_without_a_line_for_violence_at_home_is_told_so() -> None:
+    for country, said in (("US", False), ("FR", True), (None, True)):
+        _, reply = talk("he hits me", "yes", "no", v=verdict("moderate", "abuse"), country=country)[-1]
+        assert ("for violence at home" in reply.text) == said, country
+
+
 def test_how_little_one_may_eat_is_declined() -> None:
     _, reply = talk("i throw up", "no", "whats the least i can eat", v=verdict("moderate", "eating_disorder"))[-1]
     assert reply.text.startswith("How little a body can do with is something I leave out")

@@ -1,4 +1,4 @@
-"""A second opinion for what only the classifier sees: an OpenAI-compatible model answers a short yes-or-no flow over HTTP.
+"""A second opinion on what only the classifier sees: an OpenAI-compatible model answers a yes-or-no flow over HTTP.
 
 It may raise a level, or calm one that the classifier alone gave; what the rules found in plain words stands. A server
 that is slow, down or talks nonsense changes nothing: the two tiers' word stands, and the verdict says ``degraded``.
@@ -29,8 +29,8 @@ MOST_ANSWER = 65_536
 QUESTIONS = {
     "own": "Does the person say or hint, about themselves and about now, at wishing to be dead, at suicide or hurting "
     "themselves, at hurting somebody, at being hurt by somebody, or at voices or beliefs that put them in danger?",
-    "harmless": "Is it only a topic, a quotation, a story, an idiom, a joke, a denial, something long past, or ordinary "
-    "sadness, anger or worry?",
+    "harmless": "Is it only a topic, a quotation, a story, an idiom, a joke, a denial, something long past, or "
+    "ordinary sadness, anger or worry?",
     "thoughts": "Do they have thoughts of acting on it, or does somebody hurt them repeatedly?",
     "plan": "Do they speak of a plan, of means at hand, of a time, of farewells, or of a recent attempt?",
     "now": "Is it happening at this moment, or about to?",
