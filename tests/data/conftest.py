@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from counsel.data import plots
-from counsel.data.audit import Audit
+from counsel.conversation import Conversation
+from counsel.data.audit import plots
+from counsel.data.audit.audit import Audit
+from counsel.data.cleaning.conversations import Cleaned, Wording
 from counsel.data.prepare import prepare
 from counsel.data.settings import PrepareSettings
+from counsel.text import words
 
 from ..fakes import tokenizer
 
@@ -43,6 +46,16 @@ def run(tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare
 
 def chat(prompt: str, reply: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]}
+
+
+def cleaned(prompt: str, reply: str) -> Cleaned:
+    """A row of two turns that had nothing to clean."""
+    said = words(prompt), words(reply)
+    return Cleaned(
+        Conversation.of(chat(prompt, reply)["messages"], source="s"),
+        Wording(said[0], "\x1e".join(said)),
+        Wording(said[0], "".join(said)),
+    )
 
 
 def write_lines(path: Path, records: Sequence[Any]) -> Path:

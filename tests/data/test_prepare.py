@@ -16,14 +16,10 @@ from typing import Any
 
 import pytest
 
-from counsel.conversation import Conversation
-from counsel.data import audit as audit_of
-from counsel.data import plots
 from counsel.data import prepare as preparing
 from counsel.data.prepared import Prepared
 from counsel.data.settings import PrepareSettings
 from counsel.errors import CounselError
-from counsel.model.render import Rendered
 
 from .conftest import Prepare, chat, lines, many, write_lines
 
@@ -93,7 +89,7 @@ def test_a_broken_row_stops_or_is_skipped(run: Prepare, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists() and [p.name for p in tmp_path.iterdir()] == ["in.jsonl"]
     audit = run(path, on_error="skip")
     assert (audit.rows_read, audit.rows_skipped, audit.rows) == (74, 2, 72)
-    assert audit.first_skipped[1].startswith(f"{path}:74: no JSON")
+    assert audit.first_skipped[1].startswith(f"{path}:74: the line is not valid JSON")
 
 
 def test_the_cards_own_draw(run: Prepare, tmp_path: Path) -> None:
@@ -158,23 +154,6 @@ def test_the_audit_measures_what_a_cut_takes(run: Prepare, tmp_path: Path) -> No
     assert audit.truncation_at["2048"]["ends_lost"] == 0
 
 
-class Fixed:
-    """Renders four tokens of prompt, then a token a character of the reply, then the end token."""
-
-    def render_many(self, conversations: list[Conversation]) -> list[Rendered]:
-        lengths = [len(c.reply) + 1 for c in conversations]
-        return [Rendered(list(range(4 + n)), [False] * 4 + [True] * n) for n in lengths]
-
-
-@pytest.mark.parametrize(
-    ("limit", "cut"), [(4, (1, 1, 1, 1)), (5, (1, 5 / 6, 1, 0)), (9, (1, 1 / 6, 1, 0)), (10, (0, 0, 0, 0))]
-)
-def test_what_a_limit_takes_counted_by_hand(limit: int, cut: tuple[float, ...]) -> None:
-    conversation = Conversation.of(chat("why", "sleep")["messages"])  # 4 + 5 + the end = 10 tokens
-    measured = audit_of.measure([conversation], Fixed(), limit)  # type: ignore[arg-type]
-    assert tuple(audit_of.truncation(measured, limit).values()) == pytest.approx(cut, abs=1e-4)
-
-
 def test_pictures_are_drawn(tokens: str, source: Path, tmp_path: Path) -> None:
     asked = PrepareSettings(out=tmp_path / "out", tokenizer=tokens)
     preparing.prepare((str(source),), asked, lambda _: None)
@@ -188,7 +167,7 @@ def test_an_occupied_place_is_refused(run: Prepare, source: Path, tmp_path: Path
     (tmp_path / "out").mkdir()
     run(source)  # an empty directory is free
     before = (tmp_path / "out/train.jsonl").read_bytes()
-    with pytest.raises(CounselError, match="prepared data stands here already.*--overwrite"):
+    with pytest.raises(CounselError, match="already prepared data here.*--overwrite"):
         run(source, seed=1)
     assert (tmp_path / "out/train.jsonl").read_bytes() == before
     run(source, seed=1, overwrite=True)
@@ -196,7 +175,7 @@ def test_an_occupied_place_is_refused(run: Prepare, source: Path, tmp_path: Path
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("years")
-    with pytest.raises(CounselError, match="something else here"):
+    with pytest.raises(CounselError, match="already something else here"):
         run(source, out=other, overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "mine", "out"]
 
@@ -206,7 +185,7 @@ def test_an_error_leaves_an_earlier_result_alone(run: Prepare, source: Path, tmp
     before = (tmp_path / "out/train.jsonl").read_bytes()
     with source.open("a") as f:
         f.write("{oops\n")
-    with pytest.raises(CounselError, match="no JSON"):
+    with pytest.raises(CounselError, match="not valid JSON"):
         run(source, overwrite=True)
     assert (tmp_path / "out/train.jsonl").read_bytes() == before
 
@@ -230,7 +209,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(preparing, "_write", full)
+    monkeypatch.setattr(preparing, "write_files", full)
     with pytest.raises(CounselError, match="No space left on device.*free some space"):
         run(source)
     assert [p.name for p in tmp_path.iterdir()] == ["in.jsonl"]
@@ -274,7 +253,7 @@ def test_prepared_data_is_read_and_checked(run: Prepare, source: Path, tmp_path:
     with pytest.raises(CounselError, match="missing"):
         data.eval()
     assert data.train()  # train and valid never look at eval.jsonl
-    with pytest.raises(CounselError, match="no prepared data"):
+    with pytest.raises(CounselError, match="holds no prepared data"):
         Prepared.open(tmp_path)
 
 
@@ -335,17 +314,3 @@ def test_a_disk_that_fills_while_writing(tokens: str, tmp_path: Path) -> None:
     result = subprocess.run(command(source, out, tokens), capture_output=True, text=True, preexec_fn=bound)
     assert result.returncode == 2 and "error: could not write: File too large" in result.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl"]
-
-
-def test_pictures_can_be_looked_at(tmp_path: Path) -> None:
-    import numpy as np
-
-    leak = {"row_split": {"prompt": 0.95, "pair": 0.7}, "group_split": {"prompt": 0.0, "pair": 0.0}}
-    audit = {
-        "truncation": {"max_length": 512}, "truncation_at": {"256": {"examples_cut": 0.5}}, "rows_read": 20,
-        "leak": leak,
-        "files": {f: {"rows": 5} for f in FILES}, "canaries": {"planted": 0}, "exact_duplicates": 3,
-        "duplicates_after_cleaning": 0, "settings": {"split": "group"},
-    }  # fmt: skip
-    names = plots.draw(tmp_path / "plots", audit, np.array([100, 200, 300]), "png")
-    assert all((tmp_path / name).stat().st_size > 2000 for name in names)
