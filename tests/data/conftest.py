@@ -48,12 +48,13 @@ def chat(prompt: str, reply: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]}
 
 
-def cleaned(prompt: str, reply: str) -> Cleaned:
-    """A row of two turns that had nothing to clean."""
+def cleaned(prompt: str, reply: str, came: str = "") -> Cleaned:
+    """A row of two turns whose prompt came as ``came``, or had nothing to clean."""
     said = words(prompt), words(reply)
+    before = words(came) or said[0]
     return Cleaned(
         Conversation.of(chat(prompt, reply)["messages"], source="s"),
-        Wording(said[0], "\x1e".join(said)),
+        Wording(before, f"{before}\x1e{said[1]}"),
         Wording(said[0], "".join(said)),
     )
 

@@ -41,30 +41,22 @@ class Earlier:
     group_of_whole: Numbers
     """The group of each of them."""
 
-    def joins(self, keys: Keys, prompt: Numbers, wholes: Keys) -> Iterator[tuple[int, int]]:
-        """Pairs of prompts that stay together whatever their words: what was one group is one.
+    def joins(self, prompt: Numbers, wholes: Keys) -> Iterator[tuple[int, int]]:
+        """Pairs of prompts that belong together because a whole conversation came again, whatever its prompt is by now.
+
+        A line break mended or a word cut in two can make another prompt of a short one.
 
         Args:
-            keys: of the distinct prompts, this preparation's own first, shape (prompts,).
-            prompt: the number of each row's prompt, shape (rows,).
+            prompt: the number of each row's prompt, earlier prompts first, shape (rows,).
             wholes: the letters' key of each row, shape (rows,).
         """
-        first = np.full(len(self.names), -1, np.int64)  # a prompt of each group; -1 if another group has them all
+        first = np.full(len(self.names), -1, np.int64)  # a prompt of each group; -1 if other groups have them all
         first[self.group[::-1]] = np.arange(len(self.group))[::-1]
-        yield from zip(range(len(self.group)), first[self.group].tolist(), strict=True)
-        # A group is named by the key of a prompt in it, which its files may lack: a sample may have left it out.
-        named = np.flatnonzero(np.isin(keys, self.names))
-        yield from _known(named, first[np.searchsorted(self.names, keys[named])])
-        # A conversation that came again may have another prompt by now: a line break mended, a word cut in two.
         order = np.argsort(self.wholes, kind="stable")
         again = np.flatnonzero(np.isin(wholes, self.wholes))
         at = order[np.searchsorted(self.wholes, wholes[again], sorter=order)]
-        yield from _known(prompt[again], first[self.group_of_whole[at]])
-
-
-def _known(prompts: Numbers, first: Numbers) -> Iterator[tuple[int, int]]:
-    is_known = first >= 0
-    return zip(prompts[is_known].tolist(), first[is_known].tolist(), strict=True)
+        home = first[self.group_of_whole[at]]
+        return zip(prompt[again][home >= 0].tolist(), home[home >= 0].tolist(), strict=True)
 
 
 def read_earlier(directory: Path, similarity: float, reclean: Callable[[str], str], spool: Spool) -> Earlier:

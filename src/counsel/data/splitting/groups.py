@@ -37,7 +37,7 @@ class PromptGroups:
 
 
 def group_prompts(spool: Spool, earlier: Earlier | None = None) -> PromptGroups:
-    """Join prompts that are near-equal, that came equal before cleaning, or that were one group earlier."""
+    """Join prompts that are near-equal, that came equal before cleaning, or whose conversation was in a group earlier."""
     keys, roots = spool.near_groups()
     prompt = number_of(spool.clean_prompts, keys)
     groups = Groups(len(keys))
@@ -48,7 +48,7 @@ def group_prompts(spool: Spool, earlier: Earlier | None = None) -> PromptGroups:
     came, now = spool.prompts[order], prompt[order]
     for i in np.flatnonzero((came[1:] == came[:-1]) & (now[1:] != now[:-1])).tolist():
         groups.join(int(now[i]), int(now[i + 1]))
-    for a, b in earlier.joins(keys, prompt, spool.clean_pairs) if earlier else ():
+    for a, b in earlier.joins(prompt, spool.clean_pairs) if earlier else ():
         groups.join(a, b)
     here = np.unique(prompt)
     return PromptGroups(keys, groups.roots(), prompt, len(here) - len(np.unique(roots[here])))
