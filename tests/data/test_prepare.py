@@ -79,6 +79,19 @@ def test_conversations_of_several_turns(run: Prepare, tmp_path: Path) -> None:
     assert audit.cleaned["unanswered_turns"] == 1
 
 
+def test_an_opening_of_several_user_turns_is_one_prompt(run: Prepare, tmp_path: Path) -> None:
+    long = "every night since the move I sit in the kitchen and count what I have lost and whom I could still call"
+    opened = [
+        {"messages": [{"role": "user", "content": c} for c in (hail, long)] + [{"role": "assistant", "content": reply}]}
+        for hail, reply in (("Hi", "What is it?"), ("Good day to you", "Go on."))
+    ]
+    other = {"messages": [{"role": "user", "content": c} for c in ("Hi", "my exam is tomorrow and I know nothing")]}
+    other["messages"].append({"role": "assistant", "content": "What do you know?"})
+    run(write_lines(tmp_path / "in.jsonl", [*opened, other, *many()]))
+    found = {r["source"]: r["group"] for name in FILES for r in lines(tmp_path / "out" / name)}
+    assert found["in.jsonl:1"] == found["in.jsonl:2"] != found["in.jsonl:3"]
+
+
 def test_a_broken_row_stops_or_is_skipped(run: Prepare, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "in.jsonl", [*many(), {"messages": [{"role": "assistant", "content": "x"}]}])
     with path.open("a") as f:

@@ -37,7 +37,7 @@ class PromptGroups:
 
 
 def group_prompts(spool: Spool, earlier: Earlier | None = None) -> PromptGroups:
-    """Join prompts that are near-equal, that came equal before cleaning, or whose conversation was in a group earlier."""
+    """Join prompts that are near-equal, that came equal, or whose whole conversation was in a group earlier."""
     keys, roots = spool.near_groups()
     prompt = number_of(spool.clean_prompts, keys)
     groups = Groups(len(keys))
