@@ -204,8 +204,9 @@ def test_a_conversation_whose_prompt_is_worded_anew_stays_by_its_letters(old: Pa
     held = int((made.part == Part.EVAL).argmax())
     mended = before[held][0].replace("why me", "whyme"), before[held][1]
     assert near(mended[0], before[held][0]) < 0.7
-    for pairs in ([mended, *before], [mended, *before[:held], *before[held + 1 :]]):
-        now = again(tmp_path, pairs, old, seed=4)
+    new = [(f"{n * 6007} other worries {n}", "reply") for n in range(40)]
+    for seed, pairs in enumerate(([mended, *before], *[[mended, *before[:held], *before[held + 1 :], *new]] * 4)):
+        now = again(tmp_path, pairs, old, seed=seed)
         assert Part.EVAL in (now.part[0], now.part[1 + held]) and Part.TRAIN not in (now.part[0], now.part[1 + held])
 
 
