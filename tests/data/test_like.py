@@ -46,7 +46,7 @@ def test_every_place_is_kept_when_rows_are_added(run: Prepare, old: Path, tmp_pa
     assert stored["like"] == audit.like and stored["settings"]["like"] == str(old)
     page = (tmp_path / "out/audit.md").read_text()
     assert "## Kept from an earlier preparation" in page and "| new groups, placed by the shares | 200 |" in page
-    assert any("60 groups kept, 200 new" in line for line in run.said)  # type: ignore[attr-defined]
+    assert any("60 groups kept where they were, 200 new" in line for line in run.said)  # type: ignore[attr-defined]
 
 
 def test_an_audit_without_it_has_no_word_of_it(run: Prepare, old: Path) -> None:

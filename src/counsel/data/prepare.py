@@ -135,8 +135,8 @@ def _summary(audit: Audit, out: Path, say: Say) -> None:
     if audit.like:
         kept = sum(audit.like["groups_kept"].values())
         say(
-            f"like {audit.like['directory']}: {kept:,} groups kept, {audit.like['groups_new']:,} new, "
-            f"{audit.like['bridges']:,} bridged and {audit.like['rows_left_out']:,} rows left out there"
+            f"like {audit.like['directory']}: {kept:,} groups kept where they were, {audit.like['groups_new']:,} new; "
+            f"{audit.like['rows_left_out']:,} rows left out at {audit.like['bridges']:,} bridges between its parts"
         )
     for warning in audit.warnings:
         say(f"warning: {warning}")

@@ -22,7 +22,7 @@ class PrepareSettings:
     eval_share: float = 0.1
     """The share of conversations for eval.jsonl, which only `counsel evaluate` reads."""
     like: Path | None = None
-    """An earlier prepared directory: each of its groups of prompts stays in its part; shares place new groups alone."""
+    """A directory that `counsel prepare` made: its groups of prompts stay where they are; only new ones are placed."""
     sample: int | None = None
     """Use only so many conversations, drawn at random; with --split row they are drawn before deduplication."""
     similarity: float = 0.7

@@ -46,12 +46,12 @@ class Columns:
                 return CounselError(
                     f"there is no column {name!r}; the columns are: {names}",
                     where=where,
-                    fix=f"{flag} {near[0]!r}" if near else f"name one of them with {flag}",
+                    fix=f"use {flag} {near[0]!r}" if near else f"name one of them with {flag}",
                 )
         known = {n.casefold(): n for pair in PAIRS for n in pair}
         near = [s for s in seen if difflib.get_close_matches(s.casefold(), list(known), 1, 0.6)]
         return CounselError(
-            f"no columns of prompt and reply are known here; the columns are: {names}",
+            f"none of the columns are known for prompt and reply; the columns are: {names}",
             where=where,
             fix="name them with --prompt-column and --reply-column"
             + (f" (nearest: {', '.join(near)})" if near else ""),

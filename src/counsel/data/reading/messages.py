@@ -16,6 +16,7 @@ ROLES = {
     "system": "system",
 }
 """The speakers that chat formats name, as roles."""
+_KINDS = {str: "text", list: "a list", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
 
 
 def messages_of(messages: list[Any]) -> tuple[tuple[str, str], ...]:
@@ -27,13 +28,20 @@ def messages_of(messages: list[Any]) -> tuple[tuple[str, str], ...]:
     said = []
     for n, message in enumerate(messages, 1):
         if not isinstance(message, Mapping):
-            raise ValueError(f"message {n} is {type(message).__name__}, expected an object with role and content")
+            raise ValueError(f"message {n} is {kind_of(message)}, and should be an object with a role and a content")
         speaker = message.get("role", message.get("from"))
         if not isinstance(speaker, str) or speaker.casefold() not in ROLES:
-            raise ValueError(f"message {n} has the role {speaker!r}, expected user, assistant or system")
+            raise ValueError(f"message {n} has the role {speaker!r}, and should have user, assistant or system")
         content = message["content"] if "content" in message else message.get("value")
         said.append((ROLES[speaker.casefold()], text_of(content, f"the content of message {n}")))
     return tuple(said)
+
+
+def kind_of(value: Any) -> str:
+    """What a JSON value is, in words."""
+    if isinstance(value, Mapping):
+        return "an object"
+    return _KINDS.get(type(value), type(value).__name__)
 
 
 def text_of(value: Any, name: str) -> str:
@@ -45,5 +53,5 @@ def text_of(value: Any, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {type(value).__name__}, expected text")
+        raise ValueError(f"{name} is {kind_of(value)}, and should be text")
     return value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from counsel.data.reading.columns import AUTHORS, Columns
-from counsel.data.reading.messages import messages_of, text_of
+from counsel.data.reading.messages import kind_of, messages_of, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def record_row(record: Any, columns: Columns, where: str, source: str) -> Row:
         if isinstance(record, list):
             return Row(where, messages_of(record), source)
         if not isinstance(record, Mapping):
-            return Row(where, problem=f"expected an object or a list of messages, found {type(record).__name__}")
+            return Row(where, problem=f"the record is {kind_of(record)}, and should be an object or a list of messages")
         origin = record.get("source")
         source = origin if isinstance(origin, str) and origin.strip() else source
         for name in ("messages", "conversations", "conversation"):
@@ -41,7 +41,10 @@ def record_row(record: Any, columns: Columns, where: str, source: str) -> Row:
         found = columns.find([str(k) for k in record])
         if found is None:
             keys = ", ".join(map(str, list(record)[:20])) or "none"
-            return Row(where, problem=f"no messages and no known columns of prompt and reply; the keys are: {keys}")
+            return Row(
+                where,
+                problem=f"there are no messages, and no columns that are known for prompt and reply; its keys: {keys}",
+            )
         turns = (
             ("user", text_of(record[found[0]], found[0])),
             ("assistant", text_of(record[found[1]], found[1])),

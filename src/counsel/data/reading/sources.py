@@ -66,7 +66,9 @@ def _from_file(path: Path, columns: Columns) -> Iterator[Row]:
             yield from jsonl.json_rows(path, columns)
     except (OSError, EOFError) as e:
         reason = getattr(e, "strerror", None) or str(e)
-        raise CounselError(f"the file could not be read: {reason}", where=path, fix="check the file") from e
+        raise CounselError(
+            f"the file could not be read: {reason}", where=path, fix="check the file, or export it again"
+        ) from e
 
 
 def _format(path: Path) -> str:
