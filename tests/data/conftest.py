@@ -44,6 +44,11 @@ def run(tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare
     return call
 
 
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_lines(tmp_path / "in.jsonl", many())
+
+
 def chat(prompt: str, reply: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]}
 
