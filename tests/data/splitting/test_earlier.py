@@ -162,7 +162,7 @@ def test_a_prompt_that_is_near_joins_its_group_though_that_did_not_come_again(
     new = pairs_of([(at + 1, 7), *[(70 + 5 * n, 7) for n in range(12)]])
     made = again(tmp_path, new, old)
     assert made.part[0] == part
-    assert made.kept and made.kept["prompts_joined"] == 1 and made.kept["groups_kept"][part.name.lower()] == 1
+    assert made.like and made.like["prompts_joined"] == 1 and made.like["groups_kept"][part.name.lower()] == 1
 
 
 def test_what_bridges_two_parts_is_left_out_and_told(old: Path, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_what_bridges_two_parts_is_left_out_and_told(old: Path, tmp_path: Path) 
     assert made.part[:4].tolist() == [Part.LEFT_OUT] * 4
     assert made.part[4 : 4 + len(pairs)].tolist() == list(parts.values())
     assert made.part[-2:].tolist() == [parts[at], parts[at + 5]]  # a further reply to a prompt that was there
-    assert made.kept and made.kept["bridges"] == 1 and made.kept["rows_left_out"] == 4
+    assert made.like and made.like["bridges"] == 1 and made.like["rows_left_out"] == 4
 
 
 def test_what_bridges_two_groups_of_one_part_joins_one(old: Path, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_what_bridges_two_groups_of_one_part_joins_one(old: Path, tmp_path: Path
     assert made.part[:4].tolist() == [Part.TRAIN] * 4
     names = {int(made.group[4 + far(12).index(a)]) for a in (at, at + 5)}
     assert len(names) == 2 and {int(g) for g in made.group[:4]} == {min(names)}
-    assert made.kept and (made.kept["bridges"], made.kept["rows_left_out"]) == (0, 0)
+    assert made.like and (made.like["bridges"], made.like["rows_left_out"]) == (0, 0)
 
 
 def test_only_new_groups_are_placed_by_the_shares(old: Path, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_only_new_groups_are_placed_by_the_shares(old: Path, tmp_path: Path) -> 
     made = again(tmp_path, pairs + new, old, seed=5)
     assert made.part[:20].tolist() == list(parts.values())
     assert [int((made.part == p).sum()) for p in (Part.EVAL, Part.VALID)] == [20, 20]
-    assert made.kept and made.kept["groups_new"] == 80 and sum(made.kept["groups_kept"].values()) == 20
+    assert made.like and made.like["groups_new"] == 80 and sum(made.like["groups_kept"].values()) == 20
 
 
 def test_a_conversation_whose_prompt_is_worded_anew_stays_by_its_letters(old: Path, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_group_is_known_by_its_name_when_the_files_lack_the_prompt_that_it_is_
     write_json(old / "audit.json", audit)
     now = again(tmp_path, [(named, "new reply"), *pairs[6:]], old, seed=3)
     assert int(now.group[0]) == int(made.group[0]) and now.part[0] == part
-    assert now.kept and now.kept["groups_new"] == 0
+    assert now.like and now.like["groups_new"] == 0
 
 
 def rewritten(name: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:

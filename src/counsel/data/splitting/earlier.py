@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from counsel.conversation import Conversation
 from counsel.data.canaries import is_canary
 from counsel.data.prepared import Prepared
-from counsel.data.splitting.parts import Keys, Part, Parts
+from counsel.data.splitting.parts import Keys, Numbers, Part, Parts
 from counsel.data.splitting.spool import Spool, letters_key
 from counsel.errors import CounselError
 from counsel.text import words
 
-Numbers = NDArray[np.int64]
 _UNCHANGED = "give --like a directory that `counsel prepare` made and that nobody changed"
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from counsel.data.splitting.earlier import Earlier
-from counsel.data.splitting.parts import Keys
+from counsel.data.splitting.parts import Keys, Numbers
 from counsel.data.splitting.spool import Spool
 from counsel.text import Groups
-
-Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Keys = NDArray[np.uint64]
 Parts = NDArray[np.int8]
+Numbers = NDArray[np.int64]
 
 
 class Part(IntEnum):

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counsel.data.splitting.earlier import Earlier
-from counsel.data.splitting.groups import PromptGroups, group_prompts
-from counsel.data.splitting.keeping import Kept, keep_groups, part_equals
-from counsel.data.splitting.parts import Keys, Part, Parts, Shares
+from counsel.data.splitting.groups import group_prompts
+from counsel.data.splitting.keeping import keep_groups, part_equals, report
+from counsel.data.splitting.parts import Keys, Numbers, Part, Parts, Shares
 from counsel.data.splitting.spool import Spool
 from counsel.errors import CounselError
 
@@ -31,7 +31,7 @@ class Split:
     """Further rows that became equal by cleaning, or are equal letter for letter."""
     near_equal: int
     """Distinct prompts that joined a group for being near-equal, not equal."""
-    kept: dict[str, Any] | None = None
+    like: dict[str, Any] | None = None
     """What became of an earlier preparation's groups, for the audit."""
 
     def figures(self, spool: Spool) -> dict[str, Any]:
@@ -45,10 +45,10 @@ class Split:
             "near_equal_prompts": self.near_equal,
             "groups": len(np.unique(self.group)),
         }
-        return figures | ({"like": self.kept} if self.kept else {})
+        return figures | ({"like": self.like} if self.like else {})
 
     @property
-    def used(self) -> NDArray[np.int64]:
+    def used(self) -> Numbers:
         """The rows that are not left out."""
         return np.flatnonzero(self.part != Part.LEFT_OUT)
 
@@ -76,12 +76,11 @@ def split(
         CounselError: when there is too little to split.
     """
     groups = group_prompts(spool, earlier)
-    kept = keep_groups(groups, earlier) if earlier else None
-    distinct, exact, cleaned = without_duplicates(spool, kept.is_old if kept else None)
+    kept = keep_groups(groups, earlier)
+    distinct, exact, cleaned = without_duplicates(spool, kept.is_old)
     random = np.random.default_rng(seed)
     rows = _sampled(np.arange(len(spool)) if by == "row" else np.flatnonzero(distinct), sample, random)
     part = np.zeros(len(spool), np.int8)
-    group = kept.group if kept else groups.names[groups.prompt]
     wanted = {Part.TRAIN: 1.0, Part.EVAL: shares.eval}
     if by == "row":
         # As the card did: one share is held out, and it is eval; valid would be a third draw that it never made.
@@ -90,15 +89,15 @@ def split(
         part[order[held:]], part[order[:held]] = Part.TRAIN, Part.EVAL
     else:
         wanted[Part.VALID] = shares.valid
-        placed = rows[~kept.is_torn[rows]] if kept else rows
-        part[placed] = parts_by_group(group[placed], shares, seed, earlier)
-        part = part_equals(part, spool.prompts) if kept else part
+        placed = rows[~kept.is_torn[rows]]
+        part[placed] = parts_by_group(kept.group[placed], shares, seed, earlier)
+        part = part_equals(part, spool.prompts) if earlier else part
     _refuse_empty(part, wanted)
-    report = _report(part, group, rows, groups, kept, earlier) if kept and earlier else None
-    return Split(part, group, exact, cleaned, groups.near_equal, report)
+    like = report(earlier, kept, part, rows, groups.prompt) if earlier else None
+    return Split(part, kept.group, exact, cleaned, groups.near_equal, like)
 
 
-def _sampled(rows: NDArray[np.int64], sample: int | None, random: np.random.Generator) -> NDArray[np.int64]:
+def _sampled(rows: Numbers, sample: int | None, random: np.random.Generator) -> Numbers:
     if sample is None:
         return rows
     if sample > len(rows):
@@ -164,24 +163,3 @@ def parts_by_group(group: Keys, shares: Shares, seed: int, earlier: Earlier | No
 
 def _draw(name: int, seed: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest(), "big")
-
-
-def _report(
-    part: Parts, group: Keys, rows: NDArray[np.int64], groups: PromptGroups, kept: Kept, earlier: Earlier
-) -> dict[str, Any]:
-    """How many of an earlier preparation's groups came again, how many are new, and what bridges two of its parts."""
-    used = np.unique(group[part != Part.LEFT_OUT])
-    came = np.isin(earlier.names, used)
-    joined = (part != Part.LEFT_OUT) & ~kept.is_old & np.isin(group, earlier.names)
-    return {
-        "directory": earlier.directory,
-        "sha256": earlier.digest,
-        "groups": {p.name.lower(): int((earlier.parts == p).sum()) for p in (Part.TRAIN, Part.VALID, Part.EVAL)},
-        "groups_kept": {
-            p.name.lower(): int((earlier.parts[came] == p).sum()) for p in (Part.TRAIN, Part.VALID, Part.EVAL)
-        },
-        "groups_new": len(used) - int(came.sum()),
-        "prompts_joined": len(np.unique(groups.prompt[joined])),
-        "bridges": kept.bridges,
-        "rows_left_out": int((part[rows] == Part.LEFT_OUT).sum()),
-    }
