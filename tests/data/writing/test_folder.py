@@ -105,8 +105,12 @@ def test_a_second_process_is_refused(tokens: str, tmp_path: Path, run: Prepare) 
         assert process.stdout
         while "usable" not in process.stdout.readline():
             pass
-        with pytest.raises(CounselError, match="another process is preparing"):
-            run(source, out=out)
+        process.send_signal(signal.SIGSTOP)  # on a busy machine it could be done before we come to ask
+        try:
+            with pytest.raises(CounselError, match="another process is preparing"):
+                run(source, out=out)
+        finally:
+            process.send_signal(signal.SIGCONT)
         process.communicate()
     assert process.returncode == 0 and Prepared.open(out).train()
 
