@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from counsel.errors import CounselError
+from counsel.model import machine
 from counsel.train.settings import TrainSettings
 
 T = TypeVar("T")
@@ -38,8 +38,7 @@ def fitting(settings: TrainSettings, work: Callable[[TrainSettings], T], say: Ca
             f"out of memory: going on with --memory {settings.memory} --rows {settings.rows} --accumulate "
             f"{settings.accumulate}{' --checkpointing' if settings.checkpointing else ''} (the same effective batch)"
         )
-        gc.collect()
-        torch.cuda.empty_cache()
+        machine.give_back()
 
 
 def _smaller(settings: TrainSettings) -> TrainSettings | None:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from transformers import TrainerCallback
 
+from counsel.model import machine
 from counsel.records import Run
 
 LINES = 20
@@ -170,14 +170,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             ]
             if self.share_of_bound:
                 parts.append(f"{self.share_of_bound(self.speed.tokens_per_s):.0%} of the bound")
-        if peak := peak_memory_gib():
+        if peak := machine.peak_memory_gib():
             parts.append(f"{peak:.2f} GiB at most")
         return ", ".join(parts)
-
-
-def peak_memory_gib() -> float | None:
-    """The most GPU memory reserved so far in GiB; None without a GPU."""
-    return torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else None
 
 
 def clock(seconds: float) -> str:
