@@ -28,6 +28,9 @@ class Packs:
         pad_id: the token that fills a pack up.
     """
 
+    conversations = 1
+    """In one example; a pair of replies would be two."""
+
     def __init__(self, fast: FastStep, pad_id: int) -> None:
         self.fast, self.pad_id = fast, pad_id
 
@@ -69,8 +72,9 @@ class Packs:
 
     def _of_like_length(self, rows: Rows) -> Iterator[Packed]:
         examples = sorted(rows.examples(), key=lambda e: rows.lengths[e["row"]])
-        for at in range(0, len(examples), self.fast.sizes.rows):
-            yield self.pack(examples[at : at + self.fast.sizes.rows])
+        most = self.fast.sizes.rows // self.conversations
+        for at in range(0, len(examples), most):
+            yield self.pack(examples[at : at + most])
 
 
 def ready_step(
