@@ -33,7 +33,7 @@ class _Stopwatch(TrainerCallback):  # type: ignore[misc]
         self.ticks: list[float] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """One more step is done."""
+        """Note the time at which a step has ended."""
         machine.wait()  # a step on the fast way is queued by now, not done
         self.ticks.append(time.perf_counter())
         control.should_save = control.should_evaluate = False

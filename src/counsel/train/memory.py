@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def fitting(settings: TrainSettings, work: Callable[[TrainSettings], T], say: Callable[[str], None]) -> T:
-    """Do the work with these settings, or with the first of the smaller ones that fit; says so each time.
+    """Do the work with these settings, or with the first smaller ones that fit. Says each time what it goes on with.
 
     Raises:
         CounselError: when not even one conversation fits.
@@ -42,7 +42,7 @@ def fitting(settings: TrainSettings, work: Callable[[TrainSettings], T], say: Ca
 
 
 def _smaller(settings: TrainSettings) -> TrainSettings | None:
-    """The next way that takes less memory: balanced before fewer rows, the plain way with recomputing last."""
+    """The next settings that take less memory: first balanced, then fewer rows, last the plain way with recomputing."""
     if settings.memory == "auto":
         return replace(settings, memory="balanced")
     if settings.rows > 1:

@@ -29,7 +29,7 @@ from counsel.train.settings import Asked, TrainSettings
 Say = Callable[[str], None]
 
 FREE_TO_CHANGE = ("resume", "dry_run", "log_to", "run", "rows", "accumulate", "memory", "checkpointing")
-"""Settings that a resumed run may be given anew: none of them changes what is learned."""
+"""Settings that may differ when a run is resumed, because none of them changes what is learned."""
 
 
 def train(asked: Asked, say: Say, task: Task | None = None) -> Run:
@@ -63,7 +63,7 @@ def train(asked: Asked, say: Say, task: Task | None = None) -> Run:
         return run
     with run.lock():
         if run.is_finished and settings.resume:
-            say(f"{run.path} has finished already; nothing to do")
+            say(f"{run.path} has finished already, so there is nothing to do")
             return run
         data = _begin(asked, run, say)
         fitting(settings, lambda fit: _train_once(task or _supervised(), fit, data, run, say), say)
@@ -82,7 +82,7 @@ def prepared_data(settings: TrainSettings, run: Run, say: Say) -> Prepared:
     if first.is_dir():
         if len(settings.data) > 1:
             raise CounselError(
-                "--data takes one prepared directory, or files",
+                "--data takes one prepared directory, or any number of files",
                 where=first,
                 fix="prepare all files together first",
             )
@@ -133,7 +133,7 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
         raise CounselError(
             f"a resumed run must keep its settings: {listed}",
             where=run.path,
-            fix="use the same, or another --run",
+            fix="use the same settings, or start another run with another --run",
         )
     if before["rows"] * before["accumulate"] != values["rows"] * values["accumulate"]:
         raise CounselError(

@@ -103,11 +103,11 @@ class Session:
 
 
 def choose_precision(settings: TrainSettings, say: Say) -> Precision:
-    """The number format to compute in; says so when it cannot be the one asked for."""
+    """The number format to compute in. Says so when it cannot be the one that was asked for."""
     if settings.precision == "auto":
         return machine.best_precision()
     if settings.precision == "fp16" and not machine.on_gpu():
-        say("fp16 needs a GPU; this CPU computes in fp32 instead")
+        say("fp16 needs a GPU, so this CPU computes in fp32 instead")
         return "fp32"
     return settings.precision
 
@@ -115,7 +115,7 @@ def choose_precision(settings: TrainSettings, say: Say) -> Precision:
 def trainer_arguments(settings: TrainSettings, precision: Precision, output: Path, num_steps: int) -> TrainingArguments:
     """The Hugging Face trainer's settings for these settings."""
     on_gpu = machine.on_gpu()
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(output),
         per_device_train_batch_size=settings.rows,
         gradient_accumulation_steps=settings.accumulate,
@@ -142,6 +142,9 @@ def trainer_arguments(settings: TrainSettings, precision: Precision, output: Pat
         use_cpu=not on_gpu,
         dataloader_pin_memory=on_gpu,
     )
+    if arguments.n_gpu > 1:  # a process has one GPU; the trainer would spread every batch over all that it sees
+        arguments._n_gpu = 1
+    return arguments
 
 
 def set_up(
@@ -167,10 +170,10 @@ def set_up(
     schedule = Schedule(per_epoch, settings.valid_steps, settings.save_steps, settings.patience, bool(len(valid)))
     spent = max((m["seconds"] for m in run.metrics() if "seconds" in m), default=0.0)
     recorder = Recorder(run, say, spent, share_of_bound(model))
+    arguments = trainer_arguments(settings, precision, run.checkpoints, num_steps)
     started = time.perf_counter()
     objective = task.objective(model, settings, mode, tokenizer.pad_token_id, rows, say)
     preparing = time.perf_counter() - started if mode != "plain" else 0.0
-    arguments = trainer_arguments(settings, precision, run.checkpoints, num_steps)
     trainer = SafeTrainer(model, tokenizer, arguments, objective, rows, valid, [schedule, recorder])
     trainer.remove_callback(PrinterCallback)
     return Session(trainer, schedule, recorder, rows, valid, precision, mode, preparing)

@@ -97,12 +97,14 @@ def training_rows(settings: TrainSettings, data: Prepared, renderer: Renderer, s
     say(f"{len(rows):,} conversations, {rows.trained_tokens:,} trained tokens of {sum(rows.lengths):,}")
     if rows.cut:
         say(
-            f"cut at {settings.max_length} tokens: {rows.cut:,} conversations lose text, {rows.ends_lost:,} their end; "
-            f"{rows.dropped:,} are left out, having no trained token"
+            f"cut at {settings.max_length} tokens: {rows.cut:,} conversations lose text, {rows.ends_lost:,} of them "
+            f"their end; {rows.dropped:,} are left out because no trained token is left"
         )
     valid = data.valid()
     if not valid:
-        say("valid.jsonl is empty: no valid loss, no best checkpoint, no early stop")
+        say(
+            "valid.jsonl is empty: there is no valid loss, the last checkpoint is taken, and the run never stops early"
+        )
         return rows, Rows([], [], 0, 0, 0)
     return rows, make_rows(valid, renderer, settings.max_length, str(data.path / "valid.jsonl"))
 
