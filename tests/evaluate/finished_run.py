@@ -129,7 +129,8 @@ def tune(run: Run, base: Path, data: Prepared, steps: int) -> dict[str, Any]:
         batch = [rendered[(step * 8 + i) % len(rendered)] for i in range(8)]
         width = max(len(r.ids) for r in batch)
         ids = torch.tensor([r.ids + [0] * (width - len(r.ids)) for r in batch])
-        labels = torch.tensor([r.labels + [-100] * (width - len(r.ids)) for r in batch])
+        marks = torch.tensor([r.mask + [False] * (width - len(r.ids)) for r in batch])
+        labels = ids.masked_fill(~marks, -100)
         loss = model(input_ids=ids, labels=labels, attention_mask=(labels != -100) | (ids != 0)).loss
         loss.backward()
         loss = loss.detach()

@@ -1,109 +1,17 @@
-"""The loss against its slow twin, whatever the batches, the pieces and the output layer."""
+"""The loss before and after tuning, and what is told of it."""
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from transformers import Gemma2Config, Gemma2ForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import MistralConfig, MistralForCausalLM
 
-from counsel.errors import CheckFailed, CounselError
+from counsel.errors import CheckFailed
 from counsel.evaluate import loss
-from counsel.model.render import Rendered
 
-
-def slow_loss(model: Any, example: Rendered) -> float:
-    """One conversation at a time, every logit, no padding: the definition."""
-    with torch.inference_mode():
-        logits = model(input_ids=torch.tensor([example.ids])).logits[0].double()
-    chances = torch.log_softmax(logits, dim=-1)
-    return -sum(float(chances[at - 1, example.ids[at]]) for at in range(1, len(example.ids)) if example.mask[at])
-
-
-def examples(count: int = 11) -> list[Rendered]:
-    draw = random.Random(0)
-    made = []
-    for _ in range(count):
-        length = draw.randint(3, 40)
-        mask = [draw.random() < 0.5 for _ in range(length - 1)] + [True]
-        made.append(Rendered([draw.randrange(5, 90) for _ in range(length)], mask))
-    return made
-
-
-SIZE = {"vocab_size": 97, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-
-
-@pytest.fixture(scope="module")
-def model() -> MistralForCausalLM:
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    return MistralForCausalLM(MistralConfig(**SIZE, num_key_value_heads=2)).eval()
-
-
-@pytest.mark.parametrize("rows", [1, 4, 100])
-def test_it_is_the_slow_loss(model: MistralForCausalLM, rows: int) -> None:
-    expected = [slow_loss(model, e) for e in examples()]
-    heard: list[int] = []
-    assert loss.summed_losses(model, examples(), 0, rows, heard.append) == pytest.approx(expected, rel=1e-5)
-    assert heard[-1] == len(expected)
-
-
-def test_pieces_of_the_output_layer_change_nothing(model: MistralForCausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    widest = 0
-    head = model.lm_head.forward
-
-    def watched(states: torch.Tensor) -> torch.Tensor:
-        nonlocal widest
-        widest = max(widest, len(states))
-        return head(states)
-
-    whole = loss.summed_losses(model, examples(), 0, 4)
-    monkeypatch.setattr(loss, "LOGITS_AT_ONCE", 3 * 97)
-    monkeypatch.setattr(loss, "_head_is_all", lambda *a: True)
-    monkeypatch.setattr(model.lm_head, "forward", watched)
-    assert loss.summed_losses(model, examples(), 0, 4) == pytest.approx(whole)
-    assert widest == 3, "no more logits at once than allowed"
-
-
-def test_a_model_that_caps_its_logits_is_measured_whole() -> None:
-    torch.manual_seed(0)
-    config = Gemma2Config(**SIZE, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.2)
-    capped = Gemma2ForCausalLM(config).eval()
-    assert not loss._head_is_all(capped, examples()[0])
-    expected = [slow_loss(capped, e) for e in examples()]
-    assert loss.summed_losses(capped, examples(), 0, 4) == pytest.approx(expected, rel=1e-4)
-
-
-def test_the_quick_way_is_taken_where_it_may_be(model: MistralForCausalLM) -> None:
-    assert loss._head_is_all(model, examples()[0])
-
-
-def test_a_first_token_is_never_asked_for(model: MistralForCausalLM) -> None:
-    first = Rendered([7, 8, 9], [True, False, True])
-    assert loss.summed_losses(model, [first], 0, 1) == pytest.approx([slow_loss(model, first)], rel=1e-5)
-
-
-def test_too_little_memory_halves_the_rows(model: MistralForCausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, tried = loss._batch, []
-
-    def tight(chosen: list[Rendered], *rest: Any) -> Any:
-        tried.append(len(chosen))
-        if len(chosen) > limit:
-            raise torch.cuda.OutOfMemoryError
-        return real(chosen, *rest)
-
-    monkeypatch.setattr(loss, "_head_is_all", lambda *a: True)
-    whole = loss.summed_losses(model, examples(), 0, 8)
-    monkeypatch.setattr(loss, "_batch", tight)
-    limit = 2
-    assert loss.summed_losses(model, examples(), 0, 8) == pytest.approx(whole)
-    assert tried[:3] == [8, 4, 2]
-    limit = 0
-    with pytest.raises(CounselError, match="one conversation does not fit"):
-        loss.summed_losses(model, examples(), 0, 8)
+from ..model.slow_loss import SIZE, examples, slow_loss
 
 
 def test_an_infinite_loss_is_no_result() -> None:

@@ -19,9 +19,11 @@ from counsel.evaluate.report import write_report
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.evaluate.suite import SCORERS, Respond, Suite
 from counsel.files import read_json, sha256_of, write_json
+from counsel.model import machine
 from counsel.model.adapter import base_of
 from counsel.model.engine import Request, Sampling, TransformersEngine
-from counsel.model.load import Precision, be_quiet, load_tuned
+from counsel.model.load import be_quiet, load_tuned
+from counsel.model.machine import Precision
 from counsel.model.render import Rendered, Renderer, load_tokenizer
 from counsel.records import Run
 
@@ -119,10 +121,8 @@ def _eval_set(data: Prepared, renderer: Renderer, max_length: int, directory: Pa
 
 def _precision(run: Run) -> Precision | None:
     """The number format of the run, where this machine is of the same kind; else this machine's best."""
-    import torch
-
     trained = read_json(run.results / "training.json")
-    same = str(trained.get("device", "")).startswith("cuda") == torch.cuda.is_available()
+    same = str(trained.get("device", "")).startswith("cuda") == machine.on_gpu()
     precision: Precision | None = trained.get("precision") if same else None
     return precision
 

@@ -1,8 +1,9 @@
-"""Everything one training process needs, put together: model, rows, trainer, callbacks."""
+"""One training process, put together: model, objective, trainer, callbacks."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,22 +11,23 @@ from typing import Any
 
 from peft import get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import PreTrainedTokenizerBase, TrainerState, set_seed
-from trl import SFTConfig
+from transformers import PreTrainedTokenizerBase, TrainerState, TrainingArguments, set_seed
+from transformers.trainer_callback import PrinterCallback
 
-from counsel.data.prepared import Prepared
-from counsel.model.adapter import ALL_LINEAR, ATTENTION, lora_config
+from counsel.model import machine
+from counsel.model.adapter import ALL_LINEAR, ATTENTION, lora_config, to_fp32
 from counsel.model.bound import frozen_parameters, share_of_bound
 from counsel.model.fast.supported import unsupported
-from counsel.model.load import Precision, best_precision, device, load_base
-from counsel.model.render import Renderer
+from counsel.model.load import load_base
+from counsel.model.machine import Precision
 from counsel.records import Run
-from counsel.train.progress import Recorder, peak_memory_gib
-from counsel.train.rows import Rows, make_rows
+from counsel.train.mode import Mode, choose_mode
+from counsel.train.objective import Task
+from counsel.train.progress import Recorder
+from counsel.train.rows import Rows
 from counsel.train.schedule import Schedule
 from counsel.train.settings import TrainSettings
-from counsel.train.speed import Mode, choose_mode, go_fast
-from counsel.train.trainer import CounselTrainer
+from counsel.train.trainer import SafeTrainer
 
 Say = Callable[[str], None]
 
@@ -34,7 +36,7 @@ Say = Callable[[str], None]
 class Session:
     """One training process."""
 
-    trainer: CounselTrainer
+    trainer: SafeTrainer
     schedule: Schedule
     recorder: Recorder
     rows: Rows
@@ -88,50 +90,34 @@ class Session:
             "seconds": round(self.recorder.seconds, 1),
             "steps_per_s": speed.steps_per_s,
             "tokens_per_s": speed.tokens_per_s,
-            "peak_memory_gib": peak_memory_gib(),
+            "peak_memory_gib": machine.peak_memory_gib(),
             "bound_share": share(speed.tokens_per_s) if share and speed.tokens_per_s else None,
             "parameters": frozen_parameters(self.trainer.model),
             "trainable_parameters": trained,
             "precision": self.precision,
             "memory": self.mode,
             "preparing_seconds": round(self.preparing_seconds, 1),
-            "device": str(device()),
+            "device": str(machine.device()),
             "stopped": "early" if self.schedule.stopped_early else "completed",
         }
 
 
 def choose_precision(settings: TrainSettings, say: Say) -> Precision:
-    """The number format to compute in; says so when it cannot be the one asked for."""
+    """The number format to compute in. Says so when it cannot be the one that was asked for."""
     if settings.precision == "auto":
-        return best_precision()
-    if settings.precision == "fp16" and device().type == "cpu":
-        say("fp16 needs a GPU; this CPU computes in fp32 instead")
+        return machine.best_precision()
+    if settings.precision == "fp16" and not machine.on_gpu():
+        say("fp16 needs a GPU, so this CPU computes in fp32 instead")
         return "fp32"
     return settings.precision
 
 
-def training_rows(settings: TrainSettings, data: Prepared, renderer: Renderer, say: Say) -> tuple[Rows, Rows]:
-    """The rows to train on and those of the valid loss; says what the cut costs."""
-    rows = make_rows(data.train(), renderer, settings.max_length, str(data.path / "train.jsonl"))
-    say(f"{len(rows):,} conversations, {rows.trained_tokens:,} trained tokens of {rows.tokens:,}")
-    if rows.cut:
-        say(
-            f"cut at {settings.max_length} tokens: {rows.cut:,} conversations lose text, {rows.ends_lost:,} their end; "
-            f"{rows.dropped:,} are left out, having no trained token"
-        )
-    valid = data.valid()
-    if not valid:
-        say("valid.jsonl is empty: no valid loss, no best checkpoint, no early stop")
-        return rows, Rows([], [], [], 0, 0, 0)
-    return rows, make_rows(valid, renderer, settings.max_length, str(data.path / "valid.jsonl"))
-
-
-def sft_config(settings: TrainSettings, precision: Precision, output: Path, num_steps: int) -> SFTConfig:
-    """TRL's settings for these settings."""
-    return SFTConfig(
+def trainer_arguments(settings: TrainSettings, precision: Precision, output: Path, num_steps: int) -> TrainingArguments:
+    """The Hugging Face trainer's settings for these settings."""
+    on_gpu = machine.on_gpu()
+    arguments = TrainingArguments(
         output_dir=str(output),
         per_device_train_batch_size=settings.rows,
-        per_device_eval_batch_size=max(settings.rows, 8),
         gradient_accumulation_steps=settings.accumulate,
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
@@ -141,12 +127,10 @@ def sft_config(settings: TrainSettings, precision: Precision, output: Path, num_
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         # Fused, a skipped fp16 step needs no word from the GPU; on a CPU torch has had no fused AdamW for long.
-        optim="adamw_torch" if device().type == "cpu" else "adamw_torch_fused",
+        optim="adamw_torch_fused" if on_gpu else "adamw_torch",
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         gradient_checkpointing=settings.checkpointing,
-        max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
         seed=settings.seed,
         logging_steps=1,
@@ -155,38 +139,41 @@ def sft_config(settings: TrainSettings, precision: Precision, output: Path, num_
         eval_strategy="no",
         report_to=[] if settings.log_to == "none" else [settings.log_to],
         disable_tqdm=True,
-        use_cpu=device().type == "cpu",
-        dataloader_pin_memory=device().type != "cpu",
+        use_cpu=not on_gpu,
+        dataloader_pin_memory=on_gpu,
     )
+    if arguments.n_gpu > 1:  # a process has one GPU; the trainer would spread every batch over all that it sees
+        arguments._n_gpu = 1
+    return arguments
 
 
 def set_up(
-    settings: TrainSettings, rows: Rows, valid: Rows, tokenizer: PreTrainedTokenizerBase, run: Run, say: Say
+    task: Task,
+    settings: TrainSettings,
+    rows: Rows,
+    valid: Rows,
+    tokenizer: PreTrainedTokenizerBase,
+    run: Run,
+    say: Say,
 ) -> Session:
-    """Load the base, attach a fresh adapter, and make the trainer."""
+    """Load the base, attach a fresh adapter, and make the objective and the trainer around it."""
     precision = choose_precision(settings, say)
     say(f"loading {settings.base}{' in 4-bit NF4' if settings.four_bit else ''}, computing in {precision}")
     base = load_base(settings.base, precision, settings.four_bit)
     set_seed(settings.seed)
     targets = ATTENTION if settings.targets == "attention" else ALL_LINEAR
     model = get_peft_model(base, lora_config(settings.rank, settings.alpha, settings.dropout, targets))
+    to_fp32(model)
     mode = choose_mode(settings.memory, unsupported(model, settings.max_length), model.num_parameters(), say)
     per_epoch = -(-len(rows) // (settings.rows * settings.accumulate))
     num_steps = settings.max_steps or math.ceil(per_epoch * settings.epochs)
     schedule = Schedule(per_epoch, settings.valid_steps, settings.save_steps, settings.patience, bool(len(valid)))
     spent = max((m["seconds"] for m in run.metrics() if "seconds" in m), default=0.0)
     recorder = Recorder(run, say, spent, share_of_bound(model))
-    trainer = CounselTrainer(
-        model,
-        tokenizer,
-        sft_config(settings, precision, run.checkpoints, num_steps),
-        rows,
-        valid,
-        settings.max_length if settings.padding == "max-length" else None,
-        [schedule, recorder],
-    )
-    from transformers.trainer_callback import PrinterCallback
-
+    arguments = trainer_arguments(settings, precision, run.checkpoints, num_steps)
+    started = time.perf_counter()
+    objective = task.objective(model, settings, mode, tokenizer.pad_token_id, rows, say)
+    preparing = time.perf_counter() - started if mode != "plain" else 0.0
+    trainer = SafeTrainer(model, tokenizer, arguments, objective, rows, valid, [schedule, recorder])
     trainer.remove_callback(PrinterCallback)
-    preparing = go_fast(trainer, settings, mode, say) if mode != "plain" else 0.0
     return Session(trainer, schedule, recorder, rows, valid, precision, mode, preparing)
