@@ -14,8 +14,6 @@ from counsel.conversation import Conversation
 from counsel.data.prepared import Prepared
 from counsel.errors import CounselError
 from counsel.evaluate import loss
-from counsel.evaluate.facts import change, percent
-from counsel.evaluate.report import write_report
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.evaluate.suite import SCORERS, Respond, Suite
 from counsel.files import read_json, sha256_of, write_json
@@ -24,6 +22,8 @@ from counsel.model.engine import Request, Sampling, TransformersEngine
 from counsel.model.load import Precision, be_quiet, load_tuned
 from counsel.model.render import Rendered, Renderer, load_tokenizer
 from counsel.records import Run
+from counsel.report.page import write_report
+from counsel.report.wording import change, percent
 
 Say = Callable[[str], None]
 
