@@ -1,78 +1,26 @@
-"""Cross-entropy on the trained tokens of held-out conversations: how well a model foresees a counselor's reply.
+"""Summed cross-entropy of conversations' trained tokens, through the model itself, without a gradient.
 
 A model's full output for one batch is rows x length x vocabulary, gigabytes at Mistral's size. So the last
 hidden states are gathered at the positions that count, and only those go through the output layer, in pieces.
+Evaluation shares it with the valid loss of a run that trains through the model; ``fast.loss`` is that of packs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from counsel.errors import CheckFailed, CounselError
+from counsel.errors import CounselError
 from counsel.model.render import Rendered
-from counsel.statistics import (
-    Bootstrap,
-    Floats,
-    Statistic,
-    ratio,
-    ratio_difference,
-    relative_fall,
-    wilson,
-)
+from counsel.statistics import Floats
 
 if TYPE_CHECKING:
     import torch
 
 LOGITS_AT_ONCE = 2**25
 """Numbers of the output layer that exist at a time: 128 MiB in fp32."""
-
-
-@dataclass(frozen=True)
-class Losses:
-    """What was measured on each conversation, in the order given."""
-
-    base: Floats
-    """Shape (conversations,): the summed cross-entropy, in nats, of each one's trained tokens before tuning."""
-    tuned: Floats
-    """The same after tuning."""
-    tokens: Floats
-    """Shape (conversations,): how many tokens that were."""
-
-
-def measure(
-    model: Any,
-    examples: Sequence[Rendered],
-    pad: int,
-    rows: int,
-    done: Callable[[int], None] = lambda n: None,
-) -> Losses:
-    """Losses of a tuned model with its adapter off and on, over the same batches.
-
-    Args:
-        model: a PEFT model in evaluation mode.
-        examples: each with at least one trained token.
-        pad: the padding token's id.
-        rows: how many pass through together.
-        done: hears how many of the two passes' conversations are done.
-    """
-    parts: list[Floats] = []
-    for adapter_off in (True, False):
-        off: AbstractContextManager[Any] = model.disable_adapter() if adapter_off else nullcontext()
-        before = len(parts) * len(examples)
-        with off:
-            parts.append(summed_losses(model, examples, pad, rows, lambda n, b=before: done(b + n)))  # type: ignore[misc]
-    tokens = np.array([_counted(e) for e in examples], dtype=np.float64)
-    if not all(np.isfinite(p).all() for p in parts):
-        raise CheckFailed(
-            "the loss is not finite, so the model's numbers overflow",
-            fix="train again with --precision bf16 or fp32",
-        )
-    return Losses(parts[0], parts[1], tokens)
 
 
 def summed_losses(
@@ -86,6 +34,9 @@ def summed_losses(
 
     Batches hold examples of like length, padded on the right; the longest go first, so that a lack of memory
     shows at once.
+
+    Raises:
+        CounselError: when not even one conversation fits into the GPU's memory.
     """
     order = sorted(range(len(examples)), key=lambda i: -len(examples[i].ids))
     losses = np.zeros(len(examples))
@@ -110,10 +61,6 @@ def summed_losses(
     return losses
 
 
-def _counted(example: Rendered) -> int:
-    return sum(example.mask[1:])  # the first token has nothing before it to be foreseen from
-
-
 def _out_of_memory() -> type[Exception]:
     import torch
 
@@ -121,6 +68,7 @@ def _out_of_memory() -> type[Exception]:
 
 
 def _batch(examples: Sequence[Rendered], model: Any, pad: int, through_head: bool) -> Floats:
+    """Summed losses of one batch, shape (examples,)."""
     import torch
 
     width = max(len(e.ids) for e in examples)
@@ -132,7 +80,7 @@ def _batch(examples: Sequence[Rendered], model: Any, pad: int, through_head: boo
         attention[row, : len(e.ids)] = 1
         wanted[row, : len(e.ids)] = torch.tensor(e.mask)
     targets, asked = ids[:, 1:], wanted[:, 1:]
-    with torch.inference_mode():
+    with torch.no_grad():
         if through_head:
             states = _backbone(model)(input_ids=ids, attention_mask=attention, use_cache=False)[0]
             each = _cross_entropy(_head(model), states[:, :-1][asked], targets[asked])
@@ -175,46 +123,7 @@ def _head_is_all(model: Any, example: Rendered) -> bool:
     import torch
 
     ids = torch.tensor([example.ids[:64]], device=model.device)
-    with torch.inference_mode():
+    with torch.no_grad():
         direct = _head(model)(_backbone(model)(input_ids=ids, use_cache=False)[0]).float()
         whole = model(input_ids=ids, use_cache=False).logits.float()
     return bool((direct - whole).abs().max() <= 1e-3 * whole.abs().max())
-
-
-def summary(losses: Losses, groups: Sequence[str], seed: int, resamples: int) -> dict[str, Any]:
-    """The table of ``results/loss.json``: before, after and their difference, with 95 % intervals by group.
-
-    The means are over tokens. Intervals come from drawing groups of prompts with replacement, the same groups
-    for both models; with one group there is nothing to draw, and they are null.
-    """
-    columns = np.stack([losses.base, losses.tuned, losses.tokens], axis=1)
-    draws = Bootstrap.of(groups, columns, seed=seed, resamples=resamples)
-    better = int((draws.sums[:, 1] < draws.sums[:, 0]).sum())
-    result: dict[str, Any] = {
-        "base": _with_perplexity(draws, ratio(0, 2)),
-        "tuned": _with_perplexity(draws, ratio(1, 2)),
-        "difference": _value(draws, ratio_difference(0, 1, 2), "loss"),
-        "relative": _value(draws, relative_fall(0, 1), "share"),
-        "groups_better": {
-            "count": better,
-            "share": better / len(draws.sums),
-            "interval": wilson(better, len(draws.sums)),
-        },
-        "conversations": len(losses.tokens),
-        "groups": len(draws.sums),
-        "trained_tokens": int(losses.tokens.sum()),
-    }
-    return result
-
-
-def _value(draws: Bootstrap, statistic: Statistic, name: str) -> dict[str, Any]:
-    return {name: draws.estimate(statistic), "interval": draws.interval(statistic)}
-
-
-def _with_perplexity(draws: Bootstrap, loss: Statistic) -> dict[str, Any]:
-    measured = _value(draws, loss, "loss")
-    interval = measured["interval"]
-    return measured | {
-        "perplexity": float(np.exp(measured["loss"])),
-        "perplexity_interval": interval and tuple(float(np.exp(x)) for x in interval),
-    }
