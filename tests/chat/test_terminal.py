@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from counsel.chat.terminal import DANGER, UNGUARDED, loop
+from counsel.chat.terminal import ANYWHERE, HERE, UNGUARDED, loop
 from counsel.errors import CounselError
 from counsel.model.engine import Delta, Request, ScriptedEngine
 
@@ -111,9 +111,19 @@ def test_the_disclaimer_comes_first_and_a_pipe_gets_no_codes(run: Path, flags: t
     done = subprocess.run(program(run, *flags), input="i am sad\n/quit\n", capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("UNGUARDED" if flags else "You are talking with an AI")
-    assert DANGER in done.stdout and (UNGUARDED in done.stdout.replace("\n", " ") or not flags)
+    assert (
+        HERE in done.stdout
+        and ANYWHERE[1] in done.stdout
+        and (UNGUARDED in done.stdout.replace("\n", " ") or not flags)
+    )
     assert ("before tuning" in done.stdout) == bool(flags)
     assert "counsel> " in done.stdout and "\x1b" not in done.stdout
+
+
+def test_it_opens_with_the_numbers_of_the_country(run: Path) -> None:
+    done = subprocess.run(program(run, "--country", "GB"), input="/quit\n", capture_output=True, text=True, timeout=120)
+    opening = done.stdout.split("Model:")[0]
+    assert "call 999" in opening and "Samaritans: call 116 123" in opening and ANYWHERE[1] not in opening
 
 
 def test_chat_needs_a_finished_run(tmp_path: Path) -> None:

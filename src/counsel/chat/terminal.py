@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from textwrap import fill
 from typing import TextIO
 
@@ -17,13 +17,14 @@ from counsel.model.adapter import base_of
 from counsel.model.engine import Sampling, TooLong, load_engine
 from counsel.records import Run
 from counsel.safety.counters import Counters
+from counsel.safety.helplines import helplines, spoken
 from counsel.safety.notices import Policy
 from counsel.safety.screening.screen import Screen
 from counsel.text import printable
 
-DANGER = """\
-If you or someone else is in danger, call the emergency number of the place where you are.
-findahelpline.com lists free helplines by country. What you type here stays on this machine."""
+DANGER = "If you or someone else is in danger, call {}."
+HERE = "What you type here stays on this machine."
+ANYWHERE = ("the emergency number of the place where you are", "findahelpline.com lists free helplines by country.")
 UNGUARDED = (
     "UNGUARDED: neither your messages nor the replies are checked. For study only, not for anybody who needs help."
 )
@@ -47,7 +48,7 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
     guarded = not settings.unguarded
     session, notices = opening(policy, datetime.now(UTC))
     lines = [n.text for n in notices] if guarded else [UNGUARDED]
-    print("\n".join([*(fill(line, 110) for line in lines), DANGER, ""]), file=target, flush=True)
+    print("\n".join([*(fill(line, 110) for line in lines), *_danger(settings.country), ""]), file=target, flush=True)
     counselor = Counselor(
         load_engine(base_of(run.adapter), run.adapter, four_bit=run.settings["four_bit"]),
         Sampling(
@@ -67,6 +68,14 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
     print(f"Model: {who}.\n{HELP}", file=target, flush=True)
     if trouble := loop(counselor, source, target, session):
         print(f"error: {trouble}", file=sys.stderr)
+
+
+def _danger(country: str | None) -> list[str]:
+    """Where help is, by the country's own number and first line; where nobody has said, the directory."""
+    known = helplines(country, "suicide", today=date.today()) if country else ()
+    emergency = next((x.number for x in known if x.is_emergency), ANYWHERE[0])
+    line = next((spoken(x, "en") for x in known if not x.is_emergency), ANYWHERE[1])
+    return [DANGER.format(emergency), line, HERE]
 
 
 def loop(counselor: Counselor, source: TextIO, target: TextIO, session: Session | None = None) -> str:

@@ -163,6 +163,13 @@ def test_a_correction_closes_the_matter_and_plain_words_open_it_again() -> None:
     assert reply.leads and again.flow == "suicide"
 
 
+def test_a_denied_weak_sign_does_not_answer_a_later_disclosure() -> None:
+    state, _ = say(None, "i wish i was dead", verdict("low", "suicide", turn=0, action="check"))
+    state, _ = say(state, "no", verdict("low", "suicide", turn=0, action="check"))
+    state, reply = say(state, "i keep thinking about killing myself", verdict("moderate", "suicide", turn=4))
+    assert (state.flow, state.step) == ("suicide", "ask") and reply.leads
+
+
 def test_no_is_asked_of_nobody_who_calls_himself_reaching_out() -> None:
     """A yes to "can you call?" is a will, not a call: whether they got through is asked."""
     said = talk("x", "yes", "i dont know", v=IMMINENT)
@@ -184,6 +191,12 @@ def test_a_hand_around_the_neck_gets_a_medical_word_in_any_flow() -> None:
 def test_with_the_other_in_the_room_the_page_is_closed_and_nothing_is_asked() -> None:
     state, reply = talk("he hits me", "yes", "ok hes coming", v=verdict("moderate", "abuse"))[-1]
     assert state.step == "close" and reply.urgent and not reply.asks and "close" in reply.text.lower()
+
+
+def test_a_country_without_a_line_for_violence_at_home_is_told_so() -> None:
+    for country, said in (("US", False), ("FR", True), (None, True)):
+        _, reply = talk("he hits me", "yes", "no", v=verdict("moderate", "abuse"), country=country)[-1]
+        assert ("for violence at home" in reply.text) == said, country
 
 
 def test_how_little_one_may_eat_is_declined() -> None:

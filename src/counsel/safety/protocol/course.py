@@ -186,7 +186,10 @@ class Course:
         return self.verdict.action == "refuse" and self._fresh
 
     def _opened(self) -> Place:
-        """The flow that the words call for."""
+        """The flow that the words call for; what was denied before them does not count."""
+        self.state = replace(
+            self.state, known=tuple((k, v) for k, v in self.state.known if (k, v) != ("thoughts", "no"))
+        )
         flow, step = opening(self.verdict, self.state.young)
         return flow, step if flow in _FIXED else ""
 

@@ -153,6 +153,9 @@ def _draw(state: State, words: Phrasebook, turn: Turn, *, again: bool) -> tuple[
     tails += ["_thoughts"] if "thoughts" not in dict(state.known) and state.flow in ("suicide", "minor") else []
     tails += [] if turn.team else ["_alone"]
     tails += ["_person"] if turn.heard.person else []
+    tails += (
+        ["_no_line"] if VIOLENCE & set(turn.verdict.categories) and not _of_topic(state, "abuse", turn.today) else []
+    )
     tails += ["_grave"] if state.level >= Level.high and turn.verdict.subject != "other" else []
     if state.step == "barrier":
         named = list(turn.heard.barriers)
