@@ -21,7 +21,7 @@ class EvaluateSettings:
     rows: int = 8
     """Conversations that pass through the model together; changes the speed, not the result."""
     seed: int = 0
-    """Decides which conversations are shown as samples, and the draws behind the intervals."""
+    """Decides which conversations are shown as samples, the draws behind the intervals, and the guarded words."""
     resamples: int = 10_000
     """How often the conversations are drawn anew for an interval."""
     samples: int = 6
