@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from counsel.data import lines, tables
-from counsel.data.rows import Columns, Row, open_bytes, record_row
+from counsel.data.reading import jsonl, tables
+from counsel.data.reading.columns import Columns
+from counsel.data.reading.encoded import open_bytes
+from counsel.data.reading.record import Row, record_row
 from counsel.errors import CounselError
 
 FORMATS = "JSONL, JSON, CSV or Parquet (also .gz), or a hub id such as owner/name"
@@ -61,10 +63,12 @@ def _from_file(path: Path, columns: Columns) -> Iterator[Row]:
         elif kind == "csv":
             yield from tables.csv_rows(path, columns)
         else:
-            yield from lines.json_rows(path, columns)
+            yield from jsonl.json_rows(path, columns)
     except (OSError, EOFError) as e:
         reason = getattr(e, "strerror", None) or str(e)
-        raise CounselError(f"could not be read: {reason}", where=path, fix="check the file") from e
+        raise CounselError(
+            f"the file could not be read: {reason}", where=path, fix="check the file, or export it again"
+        ) from e
 
 
 def _format(path: Path) -> str:
@@ -73,7 +77,9 @@ def _format(path: Path) -> str:
         with open_bytes(path) as f:
             head = f.read(4096)
     except (OSError, EOFError) as e:
-        raise CounselError(f"could not be read: {e}", where=path, fix="check the file and its permissions") from e
+        raise CounselError(
+            f"the file could not be read: {e}", where=path, fix="check the file and its permissions"
+        ) from e
     if not head.strip():
         raise CounselError("the file is empty", where=path, fix="give a file with conversations")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -86,7 +92,7 @@ def _format(path: Path) -> str:
     if name.endswith((".csv", ".tsv")):
         return "csv"
     if name.endswith(".parquet"):
-        raise CounselError("the file is no Parquet, or was cut short", where=path, fix="export it again")
+        raise CounselError("the file is not Parquet, or was cut short", where=path, fix="export it again")
     if name.endswith((".json", ".jsonl", ".ndjson")):
         return "json"
     return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in b"{[" else "csv"
@@ -102,7 +108,7 @@ def _no_such_file(path: Path) -> CounselError:
 
 def _is_directory(path: Path) -> CounselError:
     if (path / "audit.json").is_file():
-        fix = "it is prepared already: give it to `counsel train --data`"
+        fix = "it holds prepared data already: give it to `counsel train --data`"
     else:
         fix = f"name the files in it: {FORMATS}"
     return CounselError("this is a directory", where=path, fix=fix)
@@ -116,13 +122,13 @@ def _from_hub(name: str, columns: Columns) -> Iterator[Row]:
     except Exception as e:  # the hub client raises a dozen kinds, from connection to parsing
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise CounselError(
-            f"no such file, and the data set could not be loaded: {reason}",
+            f"there is no such file, and no data set of this name could be loaded: {reason}",
             where=name,
             fix="check the spelling and the network, or download it and give the file",
         ) from e
     if "train" not in loaded and len(loaded) != 1:
         raise CounselError(
-            f"the data set has the splits {', '.join(loaded)} and none is called train",
+            f"the data set has the splits {', '.join(loaded)}, and none of them is called train",
             where=name,
             fix="download the split that you want and give the file",
         )

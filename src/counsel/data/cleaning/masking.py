@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from counsel.data import contacts, identity, names
+from counsel.data.cleaning import contact_details, identifiers, names
 from counsel.errors import CounselError
 from counsel.text import words
 
@@ -52,8 +52,12 @@ def read_terms(path: Path) -> tuple[Term, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as e:
-        reason = getattr(e, "strerror", None) or "it is no UTF-8"
-        raise CounselError(f"the list could not be read: {reason}", where=path, fix="check --redact") from e
+        reason = getattr(e, "strerror", None) or "it is not UTF-8"
+        raise CounselError(
+            f"the list of words to mask could not be read: {reason}",
+            where=path,
+            fix="check the path that --redact names",
+        ) from e
     terms = []
     for n, line in enumerate(lines, 1):
         text, _, kind = line.partition("\t")
@@ -62,13 +66,13 @@ def read_terms(path: Path) -> tuple[Term, ...]:
         kind = kind.strip() or "redacted"
         if not re.fullmatch(r"[^\W_][\w -]{0,30}", kind):
             raise CounselError(
-                f"the kind {kind!r} is no plain word",
+                f"the kind {kind!r} is not a plain word",
                 where=f"{path}:{n}",
-                fix="write the term, a tab, and a word",
+                fix="write the term, a tab, and a plain word for its kind",
             )
         terms.append(Term(" ".join(text.split()), kind))
     if not terms:
-        raise CounselError("the list holds no term", where=path, fix="write one word or name a line")
+        raise CounselError("the list of words to mask is empty", where=path, fix="write one word or name on each line")
     return tuple(terms)
 
 
@@ -103,12 +107,12 @@ class Masker:
         """
         said = spoken_words(text) if said is None else said
         found = [*self._listed(text, said), *self._author_spans(text, author, said)]
-        found += [Span(start, end, kind, rule) for start, end, kind, rule in contacts.internet(text, said)]
-        if contacts.has_digit(text):
-            found += [Span(*place, "birth date", "birth_date") for place in identity.birth_dates(text, said)]
-            found += [Span(*place, "number", "number") for place in identity.numbers(text, said)]
-            found += [Span(*place, "address", "address") for place in identity.addresses(text, said)]
-        found += [Span(start, end, kind, kind) for start, end, kind in contacts.phones(text, said)]
+        found += [Span(start, end, kind, rule) for start, end, kind, rule in contact_details.internet(text, said)]
+        if contact_details.has_digit(text):
+            found += [Span(*place, "birth date", "birth_date") for place in identifiers.birth_dates(text, said)]
+            found += [Span(*place, "number", "number") for place in identifiers.numbers(text, said)]
+            found += [Span(*place, "address", "address") for place in identifiers.addresses(text, said)]
+        found += [Span(start, end, kind, kind) for start, end, kind in contact_details.phones(text, said)]
         found += [Span(*place, "name", "name") for place in names.find(text, said)]
         return _merged(found) if found else []
 

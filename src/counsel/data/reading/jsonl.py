@@ -8,7 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from counsel.data.rows import Columns, Row, open_text, record_row
+from counsel.data.reading.columns import Columns
+from counsel.data.reading.encoded import open_text, text_problem
+from counsel.data.reading.record import Row, record_row
 from counsel.errors import CounselError
 
 _CHUNK = 1 << 20
@@ -70,24 +72,12 @@ def _physical_lines(f: IO[str]) -> Iterator[str]:
         yield held
 
 
-def text_problem(text: str) -> str:
-    """Why a raw line is no proper text, or an empty string."""
-    if "\0" in text:
-        return "there is a NUL byte"
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return "the text is not UTF-8 here"
-    return ""
-
-
 def _json_problem(error: Exception, line: str) -> str:
     if isinstance(error, json.JSONDecodeError):
         if line.strip() in ("{", "["):
             return "a value goes over several lines; write each on one line"
-        return f"no JSON: {error.msg} at character {error.colno}"
-    return "no JSON that can be read: nested too deep or a number too long"
+        return f"the line is not valid JSON: {error.msg} at character {error.colno}"
+    return "the JSON of this line cannot be read: it is nested too deeply, or a number is too long"
 
 
 def _array(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:
@@ -112,7 +102,7 @@ def _broken(what: str, where: str) -> CounselError:
     return CounselError(
         what,
         where=where,
-        fix="mend it, or write one record a line (JSONL), where a broken one can be skipped",
+        fix="mend it, or write each record on a line of its own (JSONL), where a broken one can be skipped",
     )
 
 
@@ -150,13 +140,13 @@ class _Window:
                 value, end = _DECODER.raw_decode(self._held, self.at)
                 break
             except RecursionError as e:
-                raise ValueError("nested too deep") from e
+                raise ValueError("it is nested too deeply") from e
             except json.JSONDecodeError as e:
                 is_cut = e.msg.startswith("Unterminated") or e.pos > len(self._held) - 16
                 if self._ended or not is_cut:
                     raise ValueError(e.msg) from e
                 if len(self._held) - self.at > _LINE_LIMIT:
-                    raise ValueError("one element is over 256 million characters") from e
+                    raise ValueError("one element is longer than 256 million characters") from e
                 self._fill(size)
                 size *= 2  # so that a long element is not decoded from its start too often
         raw = self._held[self.at : end]

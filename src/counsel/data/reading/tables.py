@@ -8,7 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from counsel.data.rows import AUTHORS, Columns, Row, open_text, record_row
+from counsel.data.reading.columns import AUTHORS, Columns
+from counsel.data.reading.encoded import open_text, text_problem
+from counsel.data.reading.record import Row, record_row
 from counsel.errors import CounselError
 
 FIELD_LIMIT = 64 * 2**20
@@ -26,25 +28,19 @@ def _wide_fields() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-class _Lines:
-    """Physical lines with the first bad one since the last look."""
+class _CheckedLines:
+    """Physical lines, with what was wrong in the first bad one since the last look."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self.problem = ""
 
-    def __iter__(self) -> _Lines:
+    def __iter__(self) -> _CheckedLines:
         return self
 
     def __next__(self) -> str:
         line = next(self._lines)
-        if not line.isascii():
-            try:
-                line.encode()
-            except UnicodeEncodeError:
-                self.problem = self.problem or "the text is not UTF-8 here"
-        if "\0" in line:
-            self.problem = self.problem or "there is a NUL byte"
+        self.problem = self.problem or text_problem(line)
         return line
 
 
@@ -53,7 +49,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str], str]]:
     with _wide_fields(), closing(open_text(path)) as f:
         header = f.readline()
         f.seek(0)
-        lines = _Lines(iter(f))
+        lines = _CheckedLines(iter(f))
         delimiter = max(",;\t", key=header.count)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         at = 1
@@ -64,7 +60,9 @@ def _records(path: Path) -> Iterator[tuple[int, list[str], str]]:
             except StopIteration:
                 return
             except csv.Error as e:
-                reason = "a quote opens here and never closes" if "end of data" in str(e) else f"broken CSV: {e}"
+                reason = (
+                    "a quote opens here and never closes" if "end of data" in str(e) else f"the CSV is broken here: {e}"
+                )
                 yield at, [], reason
             else:
                 if fields:
@@ -93,7 +91,7 @@ def csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
     for line, fields, problem in records:
         where = f"{path}:{line}"
         if not problem and len(fields) != len(header):
-            problem = f"{len(fields)} fields, the header has {len(header)}"
+            problem = f"the header has {len(header)} fields, and this row has {len(fields)}"
         if problem:
             yield Row(where, problem=problem)
             continue

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from counsel.data import contacts
-from counsel.data.personal import Masker, Term, author_name, read_terms
+from counsel.data.cleaning import contact_details
+from counsel.data.cleaning.masking import Masker, Term, author_name, read_terms
 from counsel.errors import CounselError
 from counsel.helplines import load, recognised_numbers
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 import personal as benchmark
 
 MASKER = Masker()
@@ -112,9 +112,9 @@ def test_every_number_of_the_registry_is_masked_as_a_helpline(number: str) -> No
 
 
 def test_which_numbers_are_helplines_the_registry_alone_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contacts, "recognised_numbers", lambda: frozenset({"2125550147"}))
+    monkeypatch.setattr(contact_details, "recognised_numbers", lambda: frozenset({"2125550147"}))
     assert MASKER.mask("call 0800 1111, then 1-212-555-0147") == "call [phone], then [helpline]"
-    source = Path(contacts.__file__).read_text(encoding="utf-8")
+    source = Path(contact_details.__file__).read_text(encoding="utf-8")
     assert not recognised_numbers() & set(re.findall(r"[\"'](\d{4,})[\"']", source))
 
 

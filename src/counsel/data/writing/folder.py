@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from counsel.data.prepared import MADE
 from counsel.errors import CounselError
 from counsel.files import lock, sync, unwritable
-
-MADE = "audit.json"
-"""The file by which a prepared directory is known."""
 
 
 @contextmanager
@@ -57,10 +55,10 @@ def _refuse(out: Path, overwrite: bool) -> None:
     if not os.path.lexists(out) or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MADE).is_file():
-        raise CounselError("there is something else here already", where=out, fix="choose another --out")
+        raise CounselError("there is already something else here", where=out, fix="choose another --out")
     if not overwrite:
         raise CounselError(
-            "prepared data stands here already", where=out, fix="add --overwrite, or choose another --out"
+            "there is already prepared data here", where=out, fix="add --overwrite, or choose another --out"
         )
 
 

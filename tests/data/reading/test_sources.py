@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counsel.data.rows import Columns, Row
-from counsel.data.sources import read
+from counsel.data.reading.columns import Columns
+from counsel.data.reading.record import Row
+from counsel.data.reading.sources import read
 from counsel.errors import CounselError
 
 PAIRS = [("I can't sleep, doctor", "Since when?"), ('He said "go"\nand I went\r\n', "Ünd dann?"), ("naïve 😀", "…")]
@@ -105,26 +106,36 @@ def test_a_broken_csv_row_is_told_by_its_first_line(tmp_path_factory: Any, field
     path = tmp_path_factory.mktemp("csv") / "d.csv"
     path.write_text(head + "only one field\n" + tail, newline="")
     line = 1 + sum(1 for _ in io.StringIO(head, newline=""))  # lines as an editor counts them
-    assert problems(path) == [(str(line), "1 fields, the header has 2")]
+    assert problems(path) == [(str(line), "the header has 2 fields, and this row has 1")]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "line", "reason"),
     [
-        ("a.jsonl", b'{"messages": []}\n{"messages": 3}\n', "2", "no messages and no known columns"),
-        ("a.jsonl", b'\n\n{"Context": "a", "Response": 3}\n', "3", "Response is int, expected text"),
-        ("a.jsonl", b'[{"role": "user", "content": "a"}]\n{oops}\n', "2", "no JSON: Expecting property name"),
+        (
+            "a.jsonl",
+            b'{"messages": []}\n{"messages": 3}\n',
+            "2",
+            "there are no messages, and no columns that are known",
+        ),
+        ("a.jsonl", b'\n\n{"Context": "a", "Response": 3}\n', "3", "Response is a number, and should be text"),
+        ("a.jsonl", b'[{"role": "user", "content": "a"}]\n{oops}\n', "2", "not valid JSON: Expecting property name"),
         ("a.jsonl", b'{"messages": [{"role": "tool", "content": "a"}]}', "1", "has the role 'tool'"),
-        ("a.jsonl", b'{"messages": ["a"]}', "1", "message 1 is str"),
-        ("a.jsonl", b'{"messages": [{"role": "user", "content": ["a"]}]}', "1", "content of message 1 is list"),
+        ("a.jsonl", b'{"messages": ["a"]}', "1", "message 1 is text, and should be an object"),
+        (
+            "a.jsonl",
+            b'{"messages": [{"role": "user", "content": ["a"]}]}',
+            "1",
+            "the content of message 1 is a list, and should be text",
+        ),
         ("a.jsonl", b'{"Context": "\xff", "Response": "b"}', "1", "not UTF-8"),
         ("a.jsonl", b'{"Context": "a\0", "Response": "b"}', "1", "NUL byte"),
-        ("a.jsonl", b'"text"\n', "1", "expected an object or a list"),
+        ("a.jsonl", b'"text"\n', "1", "the record is text, and should be an object or a list of messages"),
         ("a.jsonl", b'{\n"Context": "a"}\n', "1", "goes over several lines"),
-        ("a.jsonl", b'{"messages": ' + b"[" * 100_000, "1", "nested too deep"),
-        ("a.csv", b'Context,Response\nx,y\n"a\nb",c,d\n', "3", "3 fields, the header has 2"),
+        ("a.jsonl", b'{"messages": ' + b"[" * 100_000, "1", "nested too deeply"),
+        ("a.csv", b'Context,Response\nx,y\n"a\nb",c,d\n', "3", "the header has 2 fields, and this row has 3"),
         ("a.csv", b'Context,Response\nx,"y\nz\n', "2", "a quote opens here and never closes"),
-        ("a.csv", b'Context,Response\n"x"y,z\n', "2", "broken CSV"),
+        ("a.csv", b'Context,Response\n"x"y,z\n', "2", "the CSV is broken here"),
         ("a.csv", b"Context,Response\nx,\xff\n", "2", "not UTF-8"),
         ("a.csv", b"Context,Response\nx,y\0\n", "2", "NUL byte"),
     ],
@@ -147,7 +158,7 @@ def test_a_broken_row_is_told_with_line_and_reason(
         ("a.csv", "Context,Response".encode("utf-16"), "UTF-16", "UTF-8"),
         ("a.xlsx", b"PK\x03\x04rest", "Excel", "CSV"),
         ("a.parquet", b"PAR1 and then nothing", "Parquet file is broken", "export"),
-        ("a.parquet", b"something else", "no Parquet", "export"),
+        ("a.parquet", b"something else", "not Parquet", "export"),
         ("a.json", b'[{"Context": "a", "Response": "b"},\n{"Context": "c"', "broken here", "JSONL"),
         ("a.json", b'[{"Context": "a", "Response": "b"}', "ends before it is closed", "JSONL"),
         ("a.csv.gz", gzip.compress(b"Context,Response\n" + b"a,b\n" * 99, mtime=0)[:-20], "could not be read", "check"),

@@ -89,7 +89,7 @@ _AROUND = 60
 
 @lru_cache(maxsize=1)
 def _lists() -> dict[str, frozenset[str]]:
-    text = files("counsel.data").joinpath("names.txt").read_text(encoding="utf-8")
+    text = files("counsel.data.cleaning").joinpath("names.txt").read_text(encoding="utf-8")
     found: dict[str, frozenset[str]] = {}
     for part in re.split(r"^\[", text, flags=re.MULTILINE)[1:]:
         name, body = part.split("]", 1)

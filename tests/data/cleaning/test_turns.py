@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counsel.data.clean import Cleaner, spoken
-from counsel.data.personal import Masker
+from counsel.data.cleaning.masking import Masker
+from counsel.data.cleaning.turns import Cleaner, spoken
 
 
 def clean(text: str, role: str = "assistant") -> str:

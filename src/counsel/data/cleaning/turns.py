@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
-from counsel.data.personal import Masker, Span, parts_of
+from counsel.data.cleaning.masking import Masker, Span, parts_of
 from counsel.text import words
 
 _HIDDEN = re.compile(r"<!--.*?-->|<(style|script|xml|head)\b[^<>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
@@ -79,7 +79,7 @@ _OFFERED = frozenset("offer offering accepting provide taking".split())
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class CleanedTurn:
     """A cleaned turn, and what it was."""
 
     role: str
@@ -106,7 +106,7 @@ class Cleaner:
         self.masker = masker
         self.counts: Counter[str] = Counter()
 
-    def turn(self, text: str, role: str, author: str = "") -> Turn:
+    def turn(self, text: str, role: str, author: str = "") -> CleanedTurn:
         """One turn, cleaned.
 
         Args:
@@ -134,7 +134,11 @@ class Cleaner:
             if _may_promote(tokens):
                 cleaned = self.spaces(self._promotion(cleaned))
             cleaned = self._sign_offs(cleaned).rstrip()
-        return Turn(role, cleaned, text, spans, came, said if cleaned == text else words(cleaned))
+        return CleanedTurn(role, cleaned, text, spans, came, said if cleaned == text else words(cleaned))
+
+    def prompt(self, text: str) -> str:
+        """A user's text, cleaned and masked."""
+        return self.turn(text, "user").text
 
     def plain(self, text: str) -> str:
         """Without markup, in NFC, with plain white space."""
