@@ -109,8 +109,9 @@ def evaluate(*, settings: Annotated[EvaluateSettings, Flat], config: Config = No
         A TOML file with settings, one table a command; flags beat it.
     """
     from counsel.evaluate.run import evaluate as run
+    from counsel.respondents import systems
 
-    run(settings, say)
+    run(settings, systems(settings), say)
 
 
 @app.command

@@ -6,24 +6,51 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import MistralConfig, MistralForCausalLM
 
+from counsel.conversation import Conversation
 from counsel.errors import CheckFailed
-from counsel.evaluate import loss
+from counsel.evaluate.held_out import HeldOut
+from counsel.evaluate.scorers import loss
+from counsel.evaluate.suite import Answers, Scores, Suite
+from counsel.evaluate.systems import Foreseen
+from counsel.model.render import Rendered
 
-from ..model.slow_loss import SIZE, examples, slow_loss
+
+def scored(base: list[float], tuned: list[float], groups: str = "aba", **more: Any) -> Scores:
+    """The scorer's word on conversations of 3 trained tokens each, of which one foresees nothing before it."""
+    said = [Conversation.of([{"role": "user", "content": f"{i}"}], group=g) for i, g in enumerate(groups)]
+    examples = [Rendered([5, 6, 7, 8], [True, False, True, True])] * len(said)
+    held_out = HeldOut(said, examples, dropped=2, max_length=128)
+    suite = Suite(held_out, ("base", "tuned", "guarded"), resamples=500)
+    foreseen = {
+        "base": Foreseen(np.array(base), 100, "float32"),
+        "tuned": Foreseen(np.array(tuned), 100, "float32"),
+        "guarded": None,
+    }
+    return loss.Loss(suite).score(Answers(foreseen=foreseen))
 
 
-def test_an_infinite_loss_is_no_result() -> None:
-    class Off:
-        def __enter__(self) -> None: ...
-        def __exit__(self, *error: object) -> None: ...
+def test_a_system_that_only_gives_words_is_unscored_and_not_zero() -> None:
+    found = {(s.name, s.system): s for s in scored([6.0, 2.0, 4.0], [3.0, 3.0, 2.0]).scores}
+    assert found["loss", "base"].value == pytest.approx(12 / 6)
+    assert found["perplexity", "tuned"].value == pytest.approx(np.exp(8 / 6))
+    assert (found["loss", "tuned"].n, found["loss", "tuned"].unscored) == (3, 2)
+    low, high = found["loss", "base"].low, found["loss", "base"].high
+    assert low is not None and high is not None and low < 2 < high
+    nothing = found["loss", "guarded"]
+    assert (nothing.value, nothing.low, nothing.n, nothing.unscored) == (None, None, 0, 5)
 
-    broken = MistralForCausalLM(MistralConfig(**SIZE, num_key_value_heads=2)).eval()
-    broken.lm_head.weight.data.fill_(float("nan"))
-    broken.disable_adapter = Off  # type: ignore[method-assign]
+
+def test_one_group_has_a_value_without_an_interval() -> None:
+    found = scored([6.0, 4.0, 2.0], [3.0, 3.0, 2.0], groups="aaa")
+    assert found.scores[0].value is not None and found.scores[0].low is None
+    assert found.told.endswith("no interval, because all conversations share one prompt")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_an_infinite_loss_is_no_result(bad: float) -> None:
     with pytest.raises(CheckFailed, match="not finite"):
-        loss.measure(broken, examples(3), 0, 2)
+        scored([6.0, 4.0, 2.0], [3.0, bad, 2.0])
 
 
 def test_the_summary_weighs_tokens_and_pairs_groups() -> None:
@@ -40,21 +67,3 @@ def test_the_summary_weighs_tokens_and_pairs_groups() -> None:
     alone = loss.summary(losses, ["a", "a", "a"], seed=0, resamples=500)
     assert alone["relative"]["interval"] is None
     assert alone["base"]["perplexity_interval"] is None
-
-
-def test_the_base_is_the_same_model_with_its_adapter_off(finished: Any) -> None:
-    from counsel.model.load import load_base, load_tuned
-    from counsel.model.render import Renderer, load_tokenizer
-
-    base = str(finished.path.parent / "base")
-    tokenizer = load_tokenizer(base)
-    from counsel.data.prepared import Prepared
-
-    rendered = Renderer(tokenizer).render_many(Prepared.open(finished.path.parent / "data").valid())[:6]
-    tuned = load_tuned(base, finished.adapter)
-    both = loss.measure(tuned, rendered, tokenizer.pad_token_id, rows=4)
-    alone = load_base(base)
-    assert both.base == pytest.approx([slow_loss(alone, r) for r in rendered], rel=1e-4)
-    assert both.tuned == pytest.approx([slow_loss(tuned, r) for r in rendered], rel=1e-4)
-    assert both.tuned.sum() < both.base.sum()
-    assert both.tokens.tolist() == [r.trained for r in rendered]

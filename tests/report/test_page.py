@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from counsel.errors import CounselError
-from counsel.evaluate import plots
-from counsel.evaluate.facts import Facts, cautions, duration, interval, number, percent, verdict
-from counsel.evaluate.report import write_report
 from counsel.files import read_json, write_json
 from counsel.records import Run
+from counsel.report import plots
+from counsel.report.facts import Facts
+from counsel.report.page import write_report
+from counsel.report.wording import cautions, duration, interval, number, percent, verdict
 
-from .finished_run import LOSS, give_results
+from ..evaluate.finished_run import LOSS, give_results
 
 VOID = {"meta", "link", "br"}
 
