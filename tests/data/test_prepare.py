@@ -93,7 +93,7 @@ def test_a_broken_row_stops_or_is_skipped(run: Prepare, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists() and [p.name for p in tmp_path.iterdir()] == ["in.jsonl"]
     audit = run(path, on_error="skip")
     assert (audit.rows_read, audit.rows_skipped, audit.rows) == (74, 2, 72)
-    assert audit.first_skipped[1].startswith(f"{path}:74: no JSON")
+    assert audit.first_skipped[1].startswith(f"{path}:74: it is not JSON")
 
 
 def test_the_cards_own_draw(run: Prepare, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_an_error_leaves_an_earlier_result_alone(run: Prepare, source: Path, tmp
     before = (tmp_path / "out/train.jsonl").read_bytes()
     with source.open("a") as f:
         f.write("{oops\n")
-    with pytest.raises(CounselError, match="no JSON"):
+    with pytest.raises(CounselError, match="not JSON"):
         run(source, overwrite=True)
     assert (tmp_path / "out/train.jsonl").read_bytes() == before
 

@@ -113,7 +113,7 @@ def test_a_broken_csv_row_is_told_by_its_first_line(tmp_path_factory: Any, field
     [
         ("a.jsonl", b'{"messages": []}\n{"messages": 3}\n', "2", "no messages and no known columns"),
         ("a.jsonl", b'\n\n{"Context": "a", "Response": 3}\n', "3", "Response is int, expected text"),
-        ("a.jsonl", b'[{"role": "user", "content": "a"}]\n{oops}\n', "2", "no JSON: Expecting property name"),
+        ("a.jsonl", b'[{"role": "user", "content": "a"}]\n{oops}\n', "2", "not JSON: Expecting property name"),
         ("a.jsonl", b'{"messages": [{"role": "tool", "content": "a"}]}', "1", "has the role 'tool'"),
         ("a.jsonl", b'{"messages": ["a"]}', "1", "message 1 is str"),
         ("a.jsonl", b'{"messages": [{"role": "user", "content": ["a"]}]}', "1", "content of message 1 is list"),

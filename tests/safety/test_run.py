@@ -73,6 +73,29 @@ def test_a_bare_list_of_messages_is_read(run: Run) -> None:
     assert levels(run(json.dumps([{"role": "user", "content": KILL}]))[1]) == ["moderate"]
 
 
+SILENT = [
+    {"role": "assistant", "content": ""},
+    {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+    {"role": "assistant"},
+    {"role": "assistant", "content": [{"type": "text", "text": "hello"}]},
+    {"role": "tool", "content": "42"},
+    {"role": "developer", "content": "Be kind."},
+    {"role": "system", "content": " "},
+    {"role": "user", "content": ""},
+]
+
+
+@pytest.mark.parametrize("silent", SILENT)
+def test_a_turn_without_words_keeps_nobody_from_being_heard(run: Run, silent: dict[str, Any]) -> None:
+    asked = {"role": "assistant", "content": "Are you thinking about killing yourself?"}
+    hello, yes, kill = ({"role": "user", "content": t} for t in ("hello", "yes", KILL))
+    code, verdicts, err = run(json.dumps({"messages": [hello, silent, kill]}))
+    assert (code, levels(verdicts), err) == (0, ["moderate"], "")
+    assert {e["turn"] for e in verdicts[0]["evidence"]} == {2}
+    with_silence = run(json.dumps([hello, asked, silent, yes]))[1]
+    assert levels(with_silence) == levels(run(json.dumps([hello, asked, yes]))[1]) == ["moderate"]
+
+
 @pytest.mark.parametrize("blank", ["\n\n", "  \t \n", "\u00a0\n\u2003\n", "\ufeff\n"])
 @pytest.mark.parametrize("flags", [[], ["--plain"]])
 def test_blank_lines_are_no_lines(run: Run, blank: str, flags: list[str]) -> None:
@@ -101,6 +124,10 @@ BROKEN = {
     "content that is none": json.dumps({"messages": [{"role": "user", "content": None}]}),
     "content that is a list": json.dumps({"messages": [{"role": "user", "content": [SECRET]}]}),
     "blank content": '{"messages": [{"role": "user", "content": " "}]}',
+    "a person's content that is a list of parts": json.dumps(
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": SECRET}]}, {"role": "assistant"}]}
+    ),
+    "nobody's words": '{"messages": [{"role": "assistant", "content": ""}, {"role": "user", "content": " "}]}',
     "nested deeply": "[" * 100_000,
     "nested deeply and closed": '{"a":' * 50_000 + "1" + "}" * 50_000,
     "a huge number": "1" * 10_000,

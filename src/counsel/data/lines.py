@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
+from counsel.conversation import json_value
 from counsel.data.rows import Columns, Row, open_text, record_row
 from counsel.errors import CounselError
 
@@ -52,9 +53,9 @@ def _lines(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:
         problem = text_problem(line)
         if not problem:
             try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as e:
-                problem = _json_problem(e, line)
+                record = json_value(line)
+            except ValueError as e:
+                problem = str(e)
         yield (Row(where, problem=problem) if problem else record_row(record, columns, where, f"{path.name}:{n}"))
 
 
@@ -80,14 +81,6 @@ def text_problem(text: str) -> str:
         except UnicodeEncodeError:
             return "the text is not UTF-8 here"
     return ""
-
-
-def _json_problem(error: Exception, line: str) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        if line.strip() in ("{", "["):
-            return "a value goes over several lines; write each on one line"
-        return f"no JSON: {error.msg} at character {error.colno}"
-    return "no JSON that can be read: nested too deep or a number too long"
 
 
 def _array(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:

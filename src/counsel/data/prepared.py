@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counsel.conversation import Conversation
+from counsel.conversation import Conversation, json_value
 from counsel.data.folder import MADE
 from counsel.errors import CounselError
 from counsel.files import read_json
@@ -75,8 +75,6 @@ class Prepared:
             raise CounselError("the file has changed since it was prepared", where=path, fix=again)
         for n, line in enumerate(content.splitlines(), 1):
             try:
-                body = json.loads(line)
-                origin = {k: body[k] for k in ("id", "source", "group")}
-                yield Conversation.of(body["messages"], **origin)
-            except (ValueError, KeyError, TypeError) as e:
+                yield Conversation.from_json(json_value(line.decode("utf-8")))
+            except ValueError as e:
                 raise CounselError(f"no prepared conversation: {e}", where=f"{path}:{n}", fix=again) from e
