@@ -184,12 +184,15 @@ def test_a_wrong_call_is_told(run: Run, flags: list[str]) -> None:
 
 
 def test_helplines_of_a_country(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["screen", "--helplines", "GB"]) == 0
+    assert main(["helplines", "GB"]) == 0
     plain = capsys.readouterr().out.splitlines()
-    assert main(["screen", "--helplines", "GB", "--topic", "minor"]) == 0
+    assert main(["helplines", "GB", "--topic", "minor"]) == 0
     young = capsys.readouterr().out.splitlines()
+    assert main(["screen", "--helplines", "GB", "--topic", "minor"]) == 0  # as it was called before
+    old = capsys.readouterr()
+    assert old.out.splitlines() == young and "type `counsel helplines GB --topic minor`" in old.err
     assert plain and sorted(plain) == sorted(young) and plain != young
-    assert main(["screen", "--helplines", "ZZ"]) == 0
+    assert main(["helplines", "ZZ"]) == 0
     assert "findahelpline.com" in capsys.readouterr().out
 
 
