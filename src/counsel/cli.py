@@ -20,6 +20,7 @@ from counsel.demo.settings import DemoSettings
 from counsel.errors import CounselError
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.model.load import be_quiet
+from counsel.printing import speak_any_encoding
 from counsel.publish.settings import CardSettings
 from counsel.safety.settings import HelplinesSettings, ScreenSettings
 from counsel.train.recipes import load_recipe
@@ -218,6 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The console script."""
+    speak_any_encoding()
     sys.exit(main())
 
 
