@@ -27,13 +27,13 @@ def command(*argv: str, encoding: str, text: bytes = b"") -> subprocess.Complete
     ("said", "shown"),
     [
         ("Línea 024 — “ahora”…", b'Linea 024 - "ahora"...'),
-        ("e\u0301, ß, Łódź, ½", b"e, ss, Lodz, ?"),
+        ("e\u0301, ß, Łódź, ½", b"e, ss, Lodz, 1/2"),
         ("९८८ and ٩١١", b"988 and 911"),
-        ("नमस्ते \ud800", b"???? ?"),
+        ("नमस्ते \ud800", b"????? ?"),
     ],
 )
 def test_what_cannot_be_shown_is_shown_as_near_as_can_be(said: str, shown: bytes) -> None:
-    assert said.encode("ascii", NEAR).replace(b"1?2", b"?") == shown
+    assert said.encode("ascii", NEAR) == shown
     assert "Línea — ¿?".encode("latin-1", NEAR) == "Línea - ¿?".encode("latin-1")
 
 
