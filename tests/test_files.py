@@ -59,7 +59,7 @@ def test_json_there_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "\xff", "[" * 200_000])
 def test_what_is_no_json_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_bytes(content.encode("latin-1"))
-    with pytest.raises(CounselError, match=r"no JSON: .*a\.json"):
+    with pytest.raises(CounselError, match=r"not JSON: .*a\.json"):
         read_json(tmp_path / "a.json")
 
 

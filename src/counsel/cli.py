@@ -20,8 +20,9 @@ from counsel.demo.settings import DemoSettings
 from counsel.errors import CounselError
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.model.load import be_quiet
+from counsel.printing import speak_any_encoding
 from counsel.publish.settings import CardSettings
-from counsel.safety.settings import ScreenSettings
+from counsel.safety.settings import HelplinesSettings, ScreenSettings
 from counsel.train.recipes import load_recipe
 from counsel.train.settings import Asked, TrainSettings
 
@@ -32,6 +33,7 @@ COMMANDS = {
     "evaluate": EvaluateSettings,
     "chat": ChatSettings,
     "screen": ScreenSettings,
+    "helplines": HelplinesSettings,
     "card": CardSettings,
 }
 
@@ -149,6 +151,28 @@ def screen(
 
 
 @app.command
+def helplines(
+    country: str,
+    /,
+    *,
+    settings: Annotated[HelplinesSettings, Flat] = HelplinesSettings(),  # noqa: B008
+    config: Config = None,
+) -> None:
+    """Show the helplines of a country, the most useful first.
+
+    Parameters
+    ----------
+    country
+        Two letters: US, CA, GB, AU, NZ, IN, ES, EU; any other is shown the directory of helplines.
+    config
+        A TOML file with settings, one table a command; flags beat it.
+    """
+    from counsel.safety.run import show_helplines as run
+
+    run(country, settings)
+
+
+@app.command
 def card(*, settings: Annotated[CardSettings, Flat], config: Config = None) -> None:
     """Write the run's model card from its records.
 
@@ -196,6 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The console script."""
+    speak_any_encoding()
     sys.exit(main())
 
 

@@ -48,7 +48,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        CounselError: when it is missing, cannot be read, or is no JSON.
+        CounselError: when it is missing, cannot be read, or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def read_json(path: Path) -> Any:
     except OSError as e:
         raise CounselError(f"the file cannot be read: {e.strerror or e}", where=path, fix="check the path") from e
     except (ValueError, RecursionError) as e:
-        raise CounselError(f"the file is no JSON: {e}", where=path, fix="restore it or make the run again") from e
+        raise CounselError(f"the file is not JSON: {e}", where=path, fix="restore it or make the run again") from e
 
 
 def sha256_of(path: Path) -> str:

@@ -90,7 +90,7 @@ def test_a_broken_row_stops_or_is_skipped(run: Prepare, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists() and [p.name for p in tmp_path.iterdir()] == ["in.jsonl"]
     audit = run(path, on_error="skip")
     assert (audit.rows_read, audit.rows_skipped, audit.rows) == (74, 2, 72)
-    assert audit.first_skipped[1].startswith(f"{path}:74: the line is not valid JSON")
+    assert audit.first_skipped[1].startswith(f"{path}:74: it is not valid JSON")
 
 
 def test_the_cards_own_draw(run: Prepare, tmp_path: Path) -> None:

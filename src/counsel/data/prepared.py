@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counsel.conversation import Conversation
+from counsel.conversation import Conversation, json_value
 from counsel.errors import CounselError
 from counsel.files import read_json, sha256_of
 
@@ -80,10 +80,8 @@ class Prepared:
         with open(path, "rb") as f:
             for n, line in enumerate(f, 1):
                 try:
-                    body = json.loads(line)
-                    origin = {k: body[k] for k in ("id", "source", "group")}
-                    yield Conversation.of(body["messages"], **origin)
-                except (ValueError, KeyError, TypeError) as e:
+                    yield Conversation.from_json(json_value(line.decode("utf-8")))
+                except ValueError as e:
                     raise CounselError(
                         f"the line is not a prepared conversation: {e}", where=f"{path}:{n}", fix=_AGAIN
                     ) from e

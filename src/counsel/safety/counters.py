@@ -90,7 +90,7 @@ class Counters:
             reason = e.strerror or str(e)
             raise CounselError(f"could not read the counts: {reason}", where=self.path, fix="check the path") from e
         except (ValueError, RecursionError) as e:
-            raise self._damaged("it is no JSON") from e
+            raise self._damaged("it is not JSON") from e
         if not isinstance(content, dict) or content.keys() != {"months"} or not isinstance(content["months"], dict):
             raise self._damaged("it does not hold months alone")
         for name, month in content["months"].items():

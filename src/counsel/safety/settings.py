@@ -1,4 +1,4 @@
-"""The settings of ``counsel screen``."""
+"""The settings of ``counsel screen`` and ``counsel helplines``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,18 @@ class ScreenSettings:
     evaluate: tuple[Path, ...] = ()
     """Measure the screen on files of labelled conversations instead."""
     helplines: str | None = None
-    """Show the helplines of a country (US, GB, ES, …) instead."""
+    """Moved to `counsel helplines COUNTRY`; still understood in this version."""
     topic: str | None = None
-    """With --helplines: put the lines for this topic first, such as abuse."""
+    """Moved with --helplines."""
 
     def __post_init__(self) -> None:
         if self.topic is not None and self.helplines is None:
             raise ValueError("--topic needs --helplines COUNTRY")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelplinesSettings:
+    """Which helplines of a country come first."""
+
+    topic: str | None = None
+    """Put the lines for this topic first: suicide, abuse, minor, veterans."""

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
+from counsel.conversation import json_value
 from counsel.data.reading.columns import Columns
 from counsel.data.reading.encoded import open_text, text_problem
 from counsel.data.reading.record import Row, record_row
@@ -54,9 +55,9 @@ def _lines(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:
         problem = text_problem(line)
         if not problem:
             try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as e:
-                problem = _json_problem(e, line)
+                record = json_value(line)
+            except ValueError as e:
+                problem = str(e)
         yield (Row(where, problem=problem) if problem else record_row(record, columns, where, f"{path.name}:{n}"))
 
 
@@ -70,14 +71,6 @@ def _physical_lines(f: IO[str]) -> Iterator[str]:
             held = ""
     if held:
         yield held
-
-
-def _json_problem(error: Exception, line: str) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        if line.strip() in ("{", "["):
-            return "a value goes over several lines; write each on one line"
-        return f"the line is not valid JSON: {error.msg} at character {error.colno}"
-    return "the JSON of this line cannot be read: it is nested too deeply, or a number is too long"
 
 
 def _array(f: IO[str], path: Path, columns: Columns) -> Iterator[Row]:
