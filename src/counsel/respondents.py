@@ -101,17 +101,11 @@ class _Model:
 
     def guarded(self) -> System:
         """The counselor as ``counsel chat`` has it: words drawn as there, screened, the protocol in front of them."""
-        chat = ChatSettings(run=self.run.path)
-        sampling = Sampling(
-            temperature=chat.temperature,
-            top_p=chat.top_p,
-            max_new_tokens=self.settings.max_new_tokens,
-            seed=self.settings.seed,
-        )
+        chat = ChatSettings(run=self.run.path, max_new_tokens=self.settings.max_new_tokens, seed=self.settings.seed)
 
         @cache
         def counselor() -> Counselor:
-            return Counselor(self.engine, sampling)
+            return Counselor.of(chat, self.engine)
 
         def respond(conversations: Sequence[Conversation], done: Done) -> list[Answer]:
             answers = []
@@ -121,7 +115,10 @@ class _Model:
                 done(len(answers))
             return answers
 
-        of = self.made_of(sampling, tuned=True) | {"guard_sha256": _guard()}
+        sampled = Sampling(
+            temperature=chat.temperature, top_p=chat.top_p, max_new_tokens=chat.max_new_tokens, seed=chat.seed
+        )
+        of = self.made_of(sampled, tuned=True) | {"guard_sha256": _guard()}
         return System("guarded", respond, self.settings.seed, of)
 
 

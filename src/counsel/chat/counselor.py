@@ -14,10 +14,13 @@ from datetime import UTC, date, datetime
 from counsel.chat import memory
 from counsel.chat.events import Done, Ended, Event, Led, Notice, Said, Usage, Withheld
 from counsel.chat.session import Session
+from counsel.chat.settings import ChatSettings
 from counsel.conversation import Conversation, Message
 from counsel.errors import CounselError
 from counsel.helplines import numbers, sites
-from counsel.model.engine import Delta, Engine, Request, Sampling
+from counsel.model.adapter import base_of
+from counsel.model.engine import Delta, Engine, Request, Sampling, load_engine
+from counsel.records import Run
 from counsel.safety.counters import Counters
 from counsel.safety.notices import Policy, Situation, asks_if_human, due
 from counsel.safety.protocol import Lead, lead
@@ -62,6 +65,25 @@ class Counselor:
     screen: Callable[[Sequence[Message]], Verdict] | None = field(default_factory=Screen)
     now: Callable[[], datetime] = _now
     counters: Counters | None = None
+
+    @classmethod
+    def of(cls, settings: ChatSettings, engine: Engine) -> Counselor:
+        """The counselor that these settings ask for, over an engine that is loaded already."""
+        return cls(
+            engine,
+            Sampling(
+                temperature=settings.temperature,
+                top_p=settings.top_p,
+                max_new_tokens=settings.max_new_tokens,
+                seed=settings.seed,
+            ),
+            system=settings.system,
+            tuned=not settings.base_only,
+            country=settings.country,
+            policy=Policy(settings.jurisdiction),
+            screen=None if settings.unguarded else Screen(),
+            counters=Counters(settings.counts) if settings.counts else None,
+        )
 
     def begin(self) -> tuple[Session, tuple[Notice, ...]]:
         """A new conversation, and what is to be shown before its first message."""
@@ -114,6 +136,17 @@ class Counselor:
 
     def _lead(self, session: Session, verdict: Verdict, text: str, today: date) -> Lead:
         return lead(session.protocol, verdict, text, country=self.country, today=today, policy=self.policy)
+
+
+def load_counselor(settings: ChatSettings) -> Counselor:
+    """The counselor that ``counsel chat`` talks with, its model loaded.
+
+    Raises:
+        CounselError: when the run is not finished or its model cannot be loaded.
+    """
+    run = Run.open_finished(settings.run)
+    engine = load_engine(base_of(run.adapter), run.adapter, four_bit=bool(run.settings.get("four_bit", True)))
+    return Counselor.of(settings, engine)
 
 
 class _Turn:

@@ -9,17 +9,14 @@ from datetime import UTC, date, datetime
 from textwrap import fill
 from typing import TextIO
 
-from counsel.chat.counselor import Counselor, opening
+from counsel.chat.counselor import Counselor, load_counselor, opening
 from counsel.chat.events import Done, Led, Notice, Said
 from counsel.chat.session import Session
 from counsel.chat.settings import ChatSettings
-from counsel.model.adapter import base_of
-from counsel.model.engine import Sampling, TooLong, load_engine
+from counsel.model.engine import TooLong
 from counsel.records import Run
-from counsel.safety.counters import Counters
 from counsel.safety.helplines import helplines, spoken
 from counsel.safety.notices import Policy
-from counsel.safety.screening.screen import Screen
 from counsel.text import printable
 
 DANGER = "If you or someone else is in danger, call {}."
@@ -44,26 +41,11 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
     """
     source, target = source or sys.stdin, target or sys.stdout
     run = Run.open_finished(settings.run)
-    policy = Policy(settings.jurisdiction)
     guarded = not settings.unguarded
-    session, notices = opening(policy, datetime.now(UTC))
+    session, notices = opening(Policy(settings.jurisdiction), datetime.now(UTC))
     lines = [n.text for n in notices] if guarded else [UNGUARDED]
     print("\n".join([*(fill(line, 110) for line in lines), *_danger(settings.country), ""]), file=target, flush=True)
-    counselor = Counselor(
-        load_engine(base_of(run.adapter), run.adapter, four_bit=run.settings["four_bit"]),
-        Sampling(
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            max_new_tokens=settings.max_new_tokens,
-            seed=settings.seed,
-        ),
-        system=settings.system,
-        tuned=not settings.base_only,
-        country=settings.country,
-        policy=policy,
-        screen=Screen() if guarded else None,
-        counters=Counters(settings.counts) if settings.counts else None,
-    )
+    counselor = load_counselor(settings)
     who = f"{run.settings['base']}, " + ("before tuning" if settings.base_only else f"tuned in {run.path}")
     print(f"Model: {who}.\n{HELP}", file=target, flush=True)
     if trouble := loop(counselor, source, target, session):
