@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from counsel.safety.screening.language import Language
+from counsel.safety.reading.language import Language
 from counsel.safety.screening.rules import Hit
 from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Tier, Time, Verdict
 
@@ -26,7 +26,7 @@ class Sign:
 
 
 @dataclass
-class Turn:
+class MessageSigns:
     """What one message of the person says."""
 
     number: int
@@ -86,20 +86,20 @@ class Risk:
     _reached: dict[Literal["rules", "classifier"], Level] = field(default_factory=dict)
     _refuse: bool = False
 
-    def hear(self, turn: Turn, asked: frozenset[str]) -> None:
+    def hear(self, message: MessageSigns, asked: frozenset[str]) -> None:
         """Take in a message; ``asked`` is what the assistant's message before it asked about."""
-        risen = max((self._note(sign) for sign in turn.signs), default=Level.none)
-        self._raisers += turn.raisers
-        self._refuse |= turn.refuse
-        for hint in turn.hints:
+        risen = max((self._note(sign) for sign in message.signs), default=Level.none)
+        self._raisers += message.raisers
+        self._refuse |= message.refuse
+        for hint in message.hints:
             self._hints.setdefault(hint.evidence.signal, hint)
-        if turn.hints and len(self._hints) >= HINTS_FOR_LOW:
+        if message.hints and len(self._hints) >= HINTS_FOR_LOW:
             for hint in self._hints.values():
                 risen = max(risen, self._note(Sign(Level.low, ("suicide",), hint.evidence, "self", "present")))
-        risen = max(risen, self._answered(turn, asked), self._raised(turn))
+        risen = max(risen, self._answered(message, asked), self._raised(message))
         if not (self.level or risen):
-            self._remember_excuse(turn)
-        if "safer_now" in turn.markers and Level.low < self.level and risen <= Level.low:
+            self._remember_excuse(message)
+        if "safer_now" in message.markers and Level.low < self.level and risen <= Level.low:
             self.level = Level(self.level - 1)
         else:
             self.level = max(self.level, risen)
@@ -115,15 +115,15 @@ class Risk:
         self._reached[tier] = max(sign.level, self._reached.get(tier, Level.none))
         return sign.level
 
-    def _remember_excuse(self, turn: Turn) -> None:
+    def _remember_excuse(self, message: MessageSigns) -> None:
         times: dict[str, Time] = {"past": "past", "fiction": "hypothetical"}
-        for hit, _ in turn.excused:
+        for hit, _ in message.excused:
             if hit.excuse in times:
                 self.time, self.subject = times[hit.excuse], hit.subject
 
-    def _answered(self, turn: Turn, asked: frozenset[str]) -> Level:
+    def _answered(self, message: MessageSigns, asked: frozenset[str]) -> Level:
         """A yes to the question about suicide, or about a plan, that the assistant has just asked."""
-        if "answers_yes" not in turn.markers or not asked & {"asked_about_suicide", "asked_about_plan"}:
+        if "answers_yes" not in message.markers or not asked & {"asked_about_suicide", "asked_about_plan"}:
             return Level.none
         known = self.categories.get("suicide", Level.none)
         if "asked_about_plan" in asked and known >= Level.moderate:
@@ -132,18 +132,18 @@ class Risk:
             level = Level.moderate
         else:
             return Level.none
-        return self._note(Sign(level, ("suicide",), turn.markers["answers_yes"], "self", "present"))
+        return self._note(Sign(level, ("suicide",), message.markers["answers_yes"], "self", "present"))
 
-    def _raised(self, turn: Turn) -> Level:
+    def _raised(self, message: MessageSigns) -> Level:
         """Means and times count beside another sign of the same category, when one of the two is new."""
-        now = {c for s in turn.signs if s.level for c in s.categories}
+        now = {c for s in message.signs if s.level for c in s.categories}
         risen = Level.none
         for hit, evidence in self._raisers:
             concept = hit.concept
             known = self.categories.get(concept.category, Level.none)
-            if concept.same_sentence and (evidence.turn != turn.number or concept.category not in now):
+            if concept.same_sentence and (evidence.turn != message.number or concept.category not in now):
                 continue
-            if known and (concept.category in now or evidence.turn == turn.number):
+            if known and (concept.category in now or evidence.turn == message.number):
                 risen = max(risen, self._note(Sign(concept.raises, (concept.category,), evidence, "self", "present")))
         return risen
 

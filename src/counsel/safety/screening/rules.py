@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from counsel.errors import CounselError
-from counsel.safety.screening.phrases import Match, Phrases
-from counsel.safety.screening.spelling import Reader, Word
+from counsel.safety.reading.phrases import Match, Phrases
+from counsel.safety.reading.spelling import Reader, Word
 from counsel.safety.verdict import CATEGORIES, Action, Category, Level, Subject, Time
 
 TABLE = Path(__file__).parent / "rules"

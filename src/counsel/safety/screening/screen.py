@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from counsel.conversation import Message
+from counsel.safety.reading.language import Language, language_of
+from counsel.safety.reading.spelling import Word, ends_sentence
 from counsel.safety.screening import rules as table
 from counsel.safety.screening.classifier import CATEGORY_OUTPUTS, Probabilities, classifier
-from counsel.safety.screening.language import Language, language_of
-from counsel.safety.screening.risk import Risk, Sign, Turn
+from counsel.safety.screening.risk import MessageSigns, Risk, Sign
 from counsel.safety.screening.rules import Hit, Rules
-from counsel.safety.screening.spelling import Word, ends_sentence
 from counsel.safety.screening.windows import Window, windows
 from counsel.safety.verdict import Category, Evidence, Level, Verdict
 
@@ -92,9 +92,9 @@ class Screen:
             elif message.role == "user":
                 language = language_of(message.content)
                 text, whole = _within_bounds(message.content)
-                turn, read = self._turn(number, text, heard, language)
+                signs, read = self._message(number, text, heard, language)
                 degraded |= not (whole and read) or (language.sure and not language.read)
-                risk.hear(turn, asked)
+                risk.hear(signs, asked)
                 asked = frozenset()
             if settled and settled.turn == number:
                 risk.level = settled.level
@@ -105,25 +105,25 @@ class Screen:
         words = self.rules.reader.read(text[:5000])
         return frozenset(h.concept.id for h in self.rules.hits(words) if h.concept.marker)
 
-    def _turn(self, number: int, text: str, heard: _Heard, language: Language) -> tuple[Turn, bool]:
+    def _message(self, number: int, text: str, heard: _Heard, language: Language) -> tuple[MessageSigns, bool]:
         """What one message says, and whether the classifier could read it."""
         sentence, clause = heard.next_place()
         words = self.rules.reader.read(text, number, sentence, clause)
         tail = heard.words[-JOINED_WORDS:]
         stream = [*tail, *words]
         heard.texts[number] = text
-        turn = Turn(number)
+        signs = MessageSigns(number)
         for hit in self.rules.hits(stream, len(tail)):
             if not (hit.concept.marker and hit.start < len(tail)):
-                turn.add(hit, _evidence(hit, stream))
+                signs.add(hit, _evidence(hit, stream))
         read = True
         if self.classify is not None and words and (language.tag in ("en", "und") or not language.sure):
             skipped = max(0, len(tail) - CONTEXT_WORDS)
-            read = self._classify(turn, stream[skipped:], len(tail) - skipped, heard.texts)
+            read = self._classify(signs, stream[skipped:], len(tail) - skipped, heard.texts)
         heard.words = stream
-        return turn, read
+        return signs, read
 
-    def _classify(self, turn: Turn, stream: Sequence[Word], begin: int, texts: dict[int, str]) -> bool:
+    def _classify(self, message: MessageSigns, stream: Sequence[Word], begin: int, texts: dict[int, str]) -> bool:
         """Add the classifier's signs; gives whether it read the whole message."""
         found = windows(texts, stream, begin)
         chosen = (
@@ -136,13 +136,13 @@ class Screen:
         except Exception:  # whatever fails in there, the rules' word stands and the verdict says that it stands alone
             return False
         for window, probabilities in zip(chosen, judged, strict=True):
-            start, end = _span(window, stream, turn.number)
+            start, end = _span(window, stream, message.number)
             if probabilities.levels[0] < SAFE:
-                turn.drop_soft(start, end)
-            excused = turn.is_excused(start, end)
+                message.drop_soft(start, end)
+            excused = message.is_excused(start, end)
             level = _level(probabilities, STRICT if excused else THRESHOLDS[0])
             if level:
-                turn.signs.append(_sign(window, probabilities, level, stream, begin))
+                message.signs.append(_sign(window, probabilities, level, stream, begin))
         return len(chosen) == len(found)
 
 
