@@ -12,6 +12,8 @@ from counsel.conversation import ROLES, Message
 from counsel.errors import CounselError
 
 STDIN = "-"
+NOTHING = "…"
+"""What a model's turn without words is read as."""
 
 
 def lines(files: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -54,8 +56,13 @@ def conversation(line: str) -> list[Message]:
 
 
 def _message(entry: Any) -> Message:
+    if isinstance(entry, dict) and entry.get("role") == "assistant":
+        entry = {"content": None} | entry  # a turn that only calls tools has none
     if not isinstance(entry, dict) or not {"role", "content"} <= entry.keys():
         raise ValueError("a message needs a role and a content")
     if entry["role"] not in ROLES:  # what stands there instead may be somebody's words: it is not repeated
         raise ValueError(f"a role is none of {', '.join(ROLES)}")
-    return Message(entry["role"], entry["content"])
+    content = entry["content"]
+    if entry["role"] != "user" and not (isinstance(content, str) and content.strip()):
+        content = NOTHING  # a model's empty or odd turn keeps its number and keeps nobody's words from being read
+    return Message(entry["role"], content)
