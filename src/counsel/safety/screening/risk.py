@@ -19,6 +19,8 @@ FADING = 4
 """Messages of the person after which what the classifier alone found is one level lower."""
 QUIET = 3
 """Messages without a sign that weigh nothing yet; people begin a talk with small ones."""
+QUIET_WEIGHS = 0.5
+"""How much those beyond weigh: the classifier's odds must grow with this power of their number."""
 ANOTHERS_MOST = Level.moderate
 """The most that words about another person come to, where a row is not about others in the first place."""
 
@@ -202,7 +204,7 @@ class Risk:
         """Take the classifier's signs that outweigh the quiet before them."""
         quiet = self._heard - 1 - self._last_sign
         self._weak = [(since, s) for since, s in self._weak if self._heard - since < FADING * s.level]
-        taken = [s for s in signs if s.odds >= max(1, 1 + quiet - QUIET)]
+        taken = [s for s in signs if s.odds >= max(1, 1 + quiet - QUIET) ** QUIET_WEIGHS]
         self._weak += [(self._heard, sign) for sign in taken]
         return max((sign.level for sign in taken), default=Level.none)
 
