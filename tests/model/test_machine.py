@@ -7,7 +7,6 @@ import torch
 
 from counsel.errors import CounselError
 from counsel.model import machine
-from counsel.model.embed import embedder
 
 
 @pytest.fixture
@@ -61,19 +60,3 @@ def test_a_small_model_on_a_cpu_has_one_thread(monkeypatch: pytest.MonkeyPatch) 
     assert torch.get_num_threads() == 3
     machine.settle_threads(machine.SMALL - 1)
     assert torch.get_num_threads() == 1
-
-
-@pytest.mark.usefixtures("three_threads")
-def test_the_sentence_model_runs_on_one_thread_and_leaves_the_others_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    model = embedder()
-    model._model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
-    model(["I feel low."])
-    assert seen[-1] == 1 and torch.get_num_threads() == 3
-
-
-@pytest.mark.usefixtures("three_threads")
-def test_threads_come_back_after_an_error() -> None:
-    with pytest.raises(RuntimeError), machine.one_thread():
-        raise RuntimeError
-    assert torch.get_num_threads() == 3

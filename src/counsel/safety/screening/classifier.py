@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from counsel.errors import CounselError
+from counsel.safety.screening.worker import on_one_core
 from counsel.safety.verdict import CATEGORIES, Category
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Classifier:
         """One result a text; results of texts that were met lately are remembered."""
         with self._lock:
             new = [t for t in dict.fromkeys(texts) if t not in self._known]
-            for text, found in zip(new, self._judge(new), strict=True):
+            for text, found in zip(new, on_one_core(self._judge, new) if new else (), strict=True):
                 self._known[text] = found
             results = [self._known[t] for t in texts]
             while len(self._known) > REMEMBERED:
@@ -78,8 +79,6 @@ class Classifier:
     def _judge(self, texts: Sequence[str]) -> list[Probabilities]:
         import torch
 
-        if not texts:
-            return []
         vectors = torch.from_numpy(self._embed(texts))
         logits = vectors * SCALE @ self._weight.T + self._bias
         levels = len(LEVEL_OUTPUTS)

@@ -93,7 +93,7 @@ def read_labelled(path: Path) -> list[Labelled]:
 def judged(examples: Sequence[Labelled], tier: Tier, with_classifier: bool, say: Say) -> Tier:
     """Screen every example, timing each."""
     recorder = _Recorder() if with_classifier else None
-    screen = Screen(classify=recorder)
+    screen = Screen(classify=recorder, remembered=0)  # each is read and timed, met before or not
     screen(examples[0].messages)  # loads what is loaded once
     for n, example in enumerate(examples, 1):
         if recorder:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from counsel.safety.screening.letters import GONE, plain
-from counsel.safety.screening.spelling import Word
+from counsel.safety.reading.letters import GONE, plain
+from counsel.safety.reading.spelling import Word
 
 MOST_WORDS = 48
 """Words of a window; sentences are taken whole while they fit."""

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from counsel.errors import CounselError
-from counsel.safety.screening.letters import GONE, plain
-from counsel.safety.screening.spelling import WORD, Word
+from counsel.safety.reading.letters import GONE, plain
+from counsel.safety.reading.spelling import WORD, Word
 
 GAP = 4
 """Words that ``...`` may stand for, at most."""

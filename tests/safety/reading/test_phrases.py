@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from counsel.errors import CounselError
-from counsel.safety.screening.phrases import GAP, Match, Phrases
-from counsel.safety.screening.spelling import Reader, Word
+from counsel.safety.reading.phrases import GAP, Match, Phrases
+from counsel.safety.reading.spelling import Reader, Word
 
 LISTS = {"them": ["a", "b c"], "one": ["d"]}
 WORDS = "abcd"

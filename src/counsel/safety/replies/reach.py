@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from counsel.safety.screening.letters import GONE, plain
+from counsel.safety.reading.letters import GONE, plain
 from counsel.safety.verdict import Kind
 
-Place = tuple[Kind, int, int]
+Found = tuple[Kind, int, int]
 _SINGLE = {w: str(n) for n, w in enumerate("zero one two three four five six seven eight nine".split())} | {
     "oh": "0", "cero": "0", "uno": "1", "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5", "seis": "6", "siete": "7",
     "ocho": "8", "nueve": "9",
@@ -108,7 +108,7 @@ class Reach:
         self._said = " ".join(lowered.split())
         self._said_digits = frozenset("".join(_GROUP.findall(m[0])) for m in _RUN.finditer(lowered))
 
-    def find(self, text: str) -> Iterator[Place]:
+    def find(self, text: str) -> Iterator[Found]:
         """Every contact and personal datum, as (kind, start, end) in ``text``."""
         lowered, places = _solid(text)
         about = bool(_ABOUT_A_PERSON.search(lowered))
@@ -121,7 +121,7 @@ class Reach:
             if "".join(_GROUP.findall(match[0])) not in self._numbers:
                 yield "contact", *match.span()
 
-    def _internet(self, text: str, contact: Kind) -> Iterator[Place]:
+    def _internet(self, text: str, contact: Kind) -> Iterator[Found]:
         if "@" in text or "at" in text or "arroba" in text:
             for match in _EMAIL.finditer(text):
                 host = _DOTS.sub(".", re.split(r"@|\bat\b|arroba", match[0])[-1]).replace(" ", "")
@@ -151,7 +151,7 @@ class Reach:
         host = _host(host)
         return any(host == s or host.endswith(f".{s}") for s in self._sites)
 
-    def _numbered(self, text: str, contact: Kind) -> Iterator[Place]:
+    def _numbered(self, text: str, contact: Kind) -> Iterator[Found]:
         for match in _HELD.finditer(text):
             digits = "".join(_GROUP.findall(match[0]))
             if digits not in self._said_digits:
@@ -201,7 +201,7 @@ class Reach:
         before = _WORDS.findall(view[max(0, start - 48) : start])[-6:]
         return not _CALLED.isdisjoint(before) or bool(_LINE.match(view, end))
 
-    def _personal(self, text: str) -> Iterator[Place]:
+    def _personal(self, text: str) -> Iterator[Found]:
         for match in _STREET.finditer(text):
             if not _NO_STREET.match(match[0]) and not self._is_said(match[0]):
                 yield "personal_data", *match.span()

@@ -1,6 +1,6 @@
 """A reply as words that the table's phrases can be matched against, each with its place in the raw text.
 
-A model spells well, so nothing is mended here but what hides words on purpose: ``spelling.plain`` folds look-alikes and
+A model spells well, so nothing is mended here but what hides words on purpose: ``letters.plain`` folds look-alikes and
 invisible characters, and ``spelling.Reader`` joins letters that stand apart. Contractions are undone, so that a phrase
 is written once ("i am" also finds "I'm", "im" and "I’m"), and every number reads as ``num``.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from counsel.safety.screening.letters import GONE, plain
-from counsel.safety.screening.spelling import Reader, Word
+from counsel.safety.reading.letters import GONE, plain
+from counsel.safety.reading.spelling import Reader, Word
 
 NUMBER = "num"
 """What a number in figures reads as."""

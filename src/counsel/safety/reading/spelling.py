@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from counsel.safety.screening.letters import GONE, LOOK_ALIKES, plain
+from counsel.safety.reading.letters import GONE, LOOK_ALIKES, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ _BESIDE = frozenset(
 
 
 @dataclass(slots=True)
-class _Place:
+class _Position:
     """Where reading stands: in which message, sentence and clause the next word is."""
 
     turn: int
@@ -147,7 +147,7 @@ class Reader:
     def read(self, text: str, turn: int = 0, sentence: int = 0, clause: int = 0) -> list[Word]:
         """The words of one message, numbering sentences and clauses on from the given ones."""
         words: list[Word] = []
-        place = _Place(turn, sentence, clause)
+        place = _Position(turn, sentence, clause)
         lowered = plain(text)
         line = 0
         for chunk in _CHUNK.finditer(lowered):
@@ -168,7 +168,7 @@ class Reader:
                 self._cut(body, start, place, words)
         return self._joined(words)
 
-    def _cut(self, body: str, at: int, place: _Place, words: list[Word]) -> None:
+    def _cut(self, body: str, at: int, place: _Position, words: list[Word]) -> None:
         """Cut a chunk that is more than letters; adds to ``words``."""
         begin, end = 0, len(body)
         while begin < end and not (body[begin].isalnum() or body[begin] in _SIGN_LETTERS or body[begin] in self.emoji):
@@ -184,7 +184,7 @@ class Reader:
             self._pieces(body[begin:end], at + begin, place, words)
         place.signs(body[end:])
 
-    def _pieces(self, core: str, at: int, place: _Place, words: list[Word]) -> None:
+    def _pieces(self, core: str, at: int, place: _Position, words: list[Word]) -> None:
         """Cut a chunk that is several words or none; adds to ``words``."""
         behind = 0
         for match in self._piece.finditer(core):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from counsel.safety.reading.letters import GONE, plain
+from counsel.safety.reading.spelling import Reader, Word
 from counsel.safety.screening import rules
-from counsel.safety.screening.letters import GONE, plain
-from counsel.safety.screening.spelling import Reader, Word
 
 READER = rules.load().reader
 

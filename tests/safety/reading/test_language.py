@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counsel.safety.screening.language import READ, language_of
+from counsel.safety.reading.language import READ, language_of
 
 
 @pytest.mark.parametrize(
