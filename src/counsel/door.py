@@ -13,7 +13,7 @@ from dataclasses import fields
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from counsel.conversation import Message, messages_of
 from counsel.errors import CounselError
@@ -80,8 +80,10 @@ def train_run(
     """
     from counsel.train.recipes import load_recipe
     from counsel.train.run import train as start
-    from counsel.train.settings import Asked, TrainSettings
+    from counsel.train.settings import Asked, Recipe, TrainSettings
 
+    if recipe not in get_args(Recipe):
+        raise CounselError(f"there is no recipe {recipe}", fix=f"use one of {', '.join(get_args(Recipe))}")
     named = load_recipe(recipe)
     given = {"run": Path(run), "data": (str(data),) if isinstance(data, Where) else tuple(map(str, data))}
     asked = _settings(TrainSettings, named | settings, recipe=recipe, **given)
@@ -213,8 +215,22 @@ def _settings(kind: type[Settings], given: dict[str, Any], **own: Any) -> Settin
         if name not in known or name in own:
             near = difflib.get_close_matches(name, known, 1, 0.0)[0]
             raise CounselError(f"there is no setting {name}", fix=f"did you mean {near}?")
-    values = {k: Path(v) if k in ("like", "redact", "counts") and v is not None else v for k, v in given.items()}
+    hints = get_type_hints(kind)
     try:
-        return kind(**own, **values)
+        return kind(**own, **{name: _fitting(name, value, hints[name]) for name, value in given.items()})
     except (TypeError, ValueError) as e:
         raise CounselError(f"a setting is refused: {e}", fix="see docs/cli.md") from e
+
+
+def _fitting(name: str, value: Any, hint: Any) -> Any:
+    """A value as the settings hold it: a path where one is wanted, one of several names where only those are known.
+
+    Raises:
+        ValueError: when it is none of the known names.
+    """
+    kinds = get_args(hint)
+    if get_origin(hint) is Literal and value not in kinds:
+        raise ValueError(f"{name} is one of {', '.join(map(str, kinds))}, not {value}")
+    if get_origin(hint) is tuple and isinstance(value, Where):
+        return (_fitting(name, value, kinds[0]),)
+    return Path(value) if isinstance(value, str) and Path in (hint, *kinds) else value

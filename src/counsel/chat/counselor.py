@@ -26,6 +26,7 @@ from counsel.safety.notices import Policy, Situation, asks_if_human, due
 from counsel.safety.protocol import Lead, lead
 from counsel.safety.replies.judge import Context
 from counsel.safety.replies.stream import ReplyScreen
+from counsel.safety.screening.opinion import judge_of
 from counsel.safety.screening.screen import Screen
 from counsel.safety.verdict import Verdict
 from counsel.text import printable
@@ -81,7 +82,7 @@ class Counselor:
             tuned=not settings.base_only,
             country=settings.country,
             policy=Policy(settings.jurisdiction),
-            screen=None if settings.unguarded else Screen(),
+            screen=None if settings.unguarded else Screen(judge=judge_of(settings)),
             counters=Counters(settings.counts) if settings.counts else None,
         )
 

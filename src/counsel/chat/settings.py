@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from counsel.safety.settings import JudgeSettings
+
 
 @dataclass(frozen=True, kw_only=True)
-class ChatSettings:
+class ChatSettings(JudgeSettings):
     """Which model talks, and how."""
 
     run: Path
@@ -35,6 +37,7 @@ class ChatSettings:
     """Show the model's own words, with neither screen nor protocol. For study, never for a person who needs help."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.temperature < 0:
             raise ValueError(f"--temperature must be 0 or more, not {self.temperature}")
         if not 0 < self.top_p <= 1:

@@ -9,6 +9,7 @@ from datetime import date
 from counsel.errors import CounselError
 from counsel.safety.helplines import helplines, spoken
 from counsel.safety.lines import STDIN, conversation, lines, plain
+from counsel.safety.screening.opinion import judge_of
 from counsel.safety.screening.screen import Screen
 from counsel.safety.settings import HelplinesSettings, ScreenSettings
 
@@ -37,7 +38,7 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
 
         print(measure(settings.evaluate, settings.rules_only, say))
         return
-    judge = Screen(classify=None) if settings.rules_only else Screen()
+    reader = Screen(classify=None) if settings.rules_only else Screen(judge=judge_of(settings))
     read = plain if settings.plain else conversation
     skipped = 0
     for where, line in lines(files or [STDIN]):
@@ -53,7 +54,7 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
             say(f"error: {trouble}")
             skipped += 1
             continue
-        print(json.dumps(judge(messages).to_json(), ensure_ascii=False), flush=True)
+        print(json.dumps(reader(messages).to_json(), ensure_ascii=False), flush=True)
     if skipped:
         say(f"{skipped} lines were skipped")
 

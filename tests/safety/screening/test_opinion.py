@@ -5,16 +5,29 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from counsel.conversation import Message
 from counsel.errors import CounselError
-from counsel.safety.screening.opinion import MOST_CHARACTERS, QUESTIONS, TURNS, Judge, NoOpinion
-from counsel.safety.verdict import Level
+from counsel.safety.screening.classifier import CATEGORY_OUTPUTS, Probabilities
+from counsel.safety.screening.opinion import (
+    GREY,
+    MOST_CHARACTERS,
+    QUESTIONS,
+    TURNS,
+    Judge,
+    NoOpinion,
+    judge_of,
+    second_opinion,
+)
+from counsel.safety.screening.screen import Screen
+from counsel.safety.settings import ScreenSettings
+from counsel.safety.verdict import CLASSIFIER, Evidence, Level, Verdict
 
 TALK = [Message("user", "i am so tired of all this")]
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -137,3 +150,59 @@ def test_a_server_that_is_down_has_no_opinion() -> None:
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(CounselError, match="is not the address of a judge"):
         Judge(url)
+
+
+WEAK = Verdict(Level.moderate, ("suicide",), action="check", by="classifier", evidence=(Evidence(0, 0, 1, CLASSIFIER),))
+PLAIN = replace(WEAK, action="protocol", by="both")
+NONE = Verdict()
+
+
+def gives(level: str) -> Callable[[Sequence[Message]], Level]:
+    return lambda messages: Level[level]
+
+
+def test_it_may_raise_a_level_and_calm_what_the_classifier_alone_raised() -> None:
+    calmed = second_opinion(gives("none"), WEAK, TALK, 0.9)
+    assert (calmed.level, calmed.action, calmed.evidence) == (Level.none, "pass", ())
+    assert second_opinion(gives("low"), WEAK, TALK, 0.9).level == Level.low
+    raised = second_opinion(gives("high"), WEAK, TALK, 0.9)
+    assert (raised.level, raised.action) == (Level.high, "check"), "it asks; plain words lead"
+    found = second_opinion(gives("moderate"), NONE, TALK, GREY)
+    assert (found.level, found.action, found.by) == (Level.moderate, "check", "classifier")
+
+
+def test_it_never_lowers_what_the_rules_found_and_is_not_asked_where_all_is_clear() -> None:
+    def asked(messages: Sequence[Message]) -> Level:
+        raise AssertionError("nobody asks")
+
+    for verdict, doubt in ((PLAIN, 0.9), (replace(PLAIN, action="refuse"), 0.9), (NONE, GREY / 2)):
+        assert second_opinion(asked, verdict, TALK, doubt) == verdict
+    low = replace(WEAK, level=Level.low, by="both")
+    assert second_opinion(asked, low, TALK, 0.9) == low
+
+
+def test_without_an_opinion_the_two_tiers_stand_and_say_so() -> None:
+    def none(messages: Sequence[Message]) -> Level:
+        raise NoOpinion("down")
+
+    assert second_opinion(none, WEAK, TALK, 0.9) == replace(WEAK, degraded=True)
+
+
+def test_the_screen_asks_it_with_the_whole_talk() -> None:
+    def doubtful(texts: Sequence[str]) -> list[Probabilities]:
+        return [Probabilities((0.5, 0.1, 0.1, 0.1), (0.0,) * len(CATEGORY_OUTPUTS), 0.0) for _ in texts]
+
+    with server(says(flow("own", "thoughts"))) as (url, asked):
+        screen = Screen(classify=doubtful, judge=Judge(url))
+        verdict = screen([Message("user", "hello you"), Message("assistant", "Hi."), *TALK])
+    assert verdict.level == Level.moderate and "hello you" in asked[0]["messages"][1]["content"]
+    with server(says(flow())) as (url, _):
+        plain = Screen(classify=None, judge=Judge(url))([Message("user", "i want to kill myself")])
+    assert plain.action == "protocol"
+
+
+def test_a_command_takes_the_address() -> None:
+    assert judge_of(ScreenSettings(judge="http://127.0.0.1:9", judge_seconds=2)) == Judge("http://127.0.0.1:9", "", 2)
+    assert judge_of(ScreenSettings()) is None
+    with pytest.raises(ValueError, match="judge-seconds"):
+        ScreenSettings(judge_seconds=0)

@@ -11,14 +11,16 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import Any
 
 from counsel.conversation import Message
 from counsel.errors import CounselError
-from counsel.safety.verdict import Level
+from counsel.safety.settings import JudgeSettings
+from counsel.safety.verdict import Level, Verdict
 
 TURNS = 10
 """Messages of the conversation that the judge reads, the last ones."""
@@ -45,6 +47,41 @@ yes or no, as one JSON object and nothing else, like {example}
     example=json.dumps(dict.fromkeys(QUESTIONS, "no")),
     questions="\n".join(f"{name}: {question}" for name, question in QUESTIONS.items()),
 )
+
+
+Opinion = Callable[[Sequence[Message]], Level]
+"""The level of a conversation's last message, by somebody else; raises ``NoOpinion``."""
+GREY = 0.2
+"""The classifier's probability of risk from which a message that it does not raise is worth a second look."""
+
+
+def second_opinion(judge: Opinion, verdict: Verdict, messages: Sequence[Message], doubt: float) -> Verdict:
+    """The verdict with a second opinion taken in, where there is room for one.
+
+    Args:
+        judge: is asked.
+        verdict: of the two tiers.
+        messages: the conversation.
+        doubt: the classifier's probability of risk in the last message.
+
+    Returns:
+        The verdict, raised, or calmed where the classifier alone had raised it; ``degraded`` without an opinion.
+    """
+    alone = verdict.by == "classifier" and verdict.level > Level.none
+    if verdict.action in ("protocol", "refuse") or not (alone or (not verdict.level and doubt >= GREY)):
+        return verdict
+    try:
+        level = judge(messages)
+    except NoOpinion:
+        return replace(verdict, degraded=True)
+    if level > verdict.level:
+        return replace(verdict, level=level, action="check", by="classifier")
+    if not alone or level == verdict.level:
+        return verdict
+    return replace(verdict, level=level) if level else replace(verdict, **_CALM)
+
+
+_CALM: dict[str, Any] = {"level": Level.none, "categories": (), "action": "pass", "evidence": ()}
 
 
 class NoOpinion(Exception):
@@ -113,6 +150,15 @@ class Judge:
         with opener.open(request, timeout=self.seconds) as response:
             answer = json.loads(response.read(MOST_ANSWER))
         return str(answer["choices"][0]["message"]["content"])
+
+
+def judge_of(settings: JudgeSettings) -> Judge | None:
+    """The judge that a command was given, if any.
+
+    Raises:
+        CounselError: when its address is not one.
+    """
+    return Judge(settings.judge, settings.judge_model, settings.judge_seconds) if settings.judge else None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

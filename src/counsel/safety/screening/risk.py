@@ -59,6 +59,8 @@ class MessageSigns:
     excused: list[tuple[Hit, Evidence]] = field(default_factory=list)
     markers: dict[str, Evidence] = field(default_factory=dict)
     refuse: bool = False
+    doubt: float = 0.0
+    """The classifier's highest probability of risk."""
 
     def add(self, hit: Hit, evidence: Evidence) -> None:
         """Sort a hit of the rules in."""

@@ -18,6 +18,7 @@ from counsel.safety.reading.language import Language, language_of
 from counsel.safety.reading.spelling import Word, ends_sentence
 from counsel.safety.screening import rules as table
 from counsel.safety.screening.classifier import CATEGORY_OUTPUTS, Probabilities, classifier
+from counsel.safety.screening.opinion import Opinion, second_opinion
 from counsel.safety.screening.risk import MessageSigns, Risk, Sign
 from counsel.safety.screening.rules import Hit, Rules
 from counsel.safety.screening.windows import Window, windows
@@ -76,6 +77,7 @@ class Screen:
         rules: the table; the shipped one by default.
         classify: probabilities for texts; None for the rules alone.
         remembered: messages whose signs are kept, under a digest and without their text.
+        judge: a second opinion on what only the classifier sees; None for none.
     """
 
     def __init__(
@@ -83,8 +85,9 @@ class Screen:
         rules: Rules | None = None,
         classify: Classify | None = lambda texts: classifier()(texts),
         remembered: int = REMEMBERED,
+        judge: Opinion | None = None,
     ) -> None:
-        self._remembered = remembered
+        self._remembered, self.judge = remembered, judge
         self.rules, self.classify = rules or table.load(), classify
         self._known: OrderedDict[bytes, _Read | frozenset[str]] = OrderedDict()
         self._lock = Lock()
@@ -98,7 +101,7 @@ class Screen:
         """
         risk, asked, tail = Risk(), frozenset[str](), tuple[Word, ...]()
         language = Language("und", True, False)
-        degraded, key, in_a_row = self.classify is None, b"", False
+        degraded, key, in_a_row, doubt = self.classify is None, b"", False, 0.0
         for number, message in enumerate(messages):
             key = _next_key(key, message)
             if message.role == "assistant":
@@ -108,10 +111,11 @@ class Screen:
                 language, tail = read.language, read.tail
                 degraded |= not read.whole or (language.sure and not language.read)
                 risk.hear(read.signs, asked)
-                asked, in_a_row = frozenset(), True
+                asked, in_a_row, doubt = frozenset(), True, read.signs.doubt
             if settled and settled.turn == number:
                 risk.settle(settled.level)
-        return risk.verdict(language, degraded)
+        verdict = risk.verdict(language, degraded)
+        return second_opinion(self.judge, verdict, messages, doubt) if self.judge else verdict
 
     def _questions(self, key: bytes, text: str) -> frozenset[str]:
         """What an assistant's message asks about in its last question."""
@@ -165,6 +169,7 @@ class Screen:
                 return False
         except Exception:  # whatever fails in there, the rules' word stands and the verdict says that it stands alone
             return False
+        message.doubt = max((p.levels[0] for p in judged[: len(chosen)]), default=0.0)
         told = max((_level(p, THRESHOLDS[0]) for p in judged[len(chosen) :]), default=Level.none)
         for window, probabilities in zip(chosen, judged, strict=False):
             start, end = _span(window, stream, message.number)
