@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from counsel import __version__
 from counsel.chat.settings import ChatSettings
 from counsel.configuration import Origins
 from counsel.data.settings import PrepareSettings
@@ -41,7 +41,7 @@ origins = Origins(COMMANDS, load_recipe)
 app = App(
     name="counsel",
     help="From a file of counseling conversations to a small, private, measured counseling model.",
-    version=__version__,
+    version=version("counsel"),
     help_format="plaintext",
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     config=[origins],

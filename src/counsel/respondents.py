@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from counsel import __version__
 from counsel.chat.counselor import Counselor
 from counsel.chat.settings import ChatSettings
 from counsel.conversation import Conversation
@@ -72,7 +72,7 @@ class _Model:
     def made_of(self, sampling: Sampling, tuned: bool) -> dict[str, Any]:
         """What a model's replies depend on."""
         return {
-            "counsel": __version__,
+            "counsel": version("counsel"),
             "base": self.run.settings["base"],
             "adapter_sha256": sha256_of(self.run.adapter / "adapter_model.safetensors") if tuned else None,
             "four_bit": self.four_bit,
