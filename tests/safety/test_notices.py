@@ -66,6 +66,10 @@ A_WEEK = -7 * 24.0
         ("US-CA", situation(0, **MINOR), "start"),
         ("US-CA", situation(0, notice=-1, **MINOR), "start"),  # no break before they have begun
         ("US-CA", situation(9, notice=0), ""),  # nobody is known to be a minor
+        ("US-WA", situation(3, notice=0), "reminder"),
+        ("US-WA", situation(1, notice=0, **MINOR), "reminder break"),
+        ("US-OR", situation(9, notice=0), ""),
+        ("US-OR", situation(1, notice=0, **MINOR), "reminder break"),
         ("US-CA", situation(2.9, notice=0, **MINOR), ""),
         ("US-CA", situation(3, notice=0, **MINOR), "reminder break"),
         ("US-CA", situation(3.5, notice=3, **MINOR), ""),

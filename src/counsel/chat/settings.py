@@ -29,7 +29,7 @@ class ChatSettings(JudgeSettings):
     """Instructions that are put before the first message."""
     country: str | None = None
     """The country whose helplines are offered (US, GB, ES, …); without it, the international directory."""
-    jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "EU", "none"] = "none"
+    jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "US-WA", "US-OR", "EU", "none"] = "none"
     """Whose law's notices are given, beside the disclosure that this is an AI."""
     counts: Path | None = None
     """Count referrals to human help in this file, by month and category, without any content."""
