@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 
 import pytest
@@ -355,6 +355,6 @@ def test_a_fault_in_the_table_is_a_clear_error(tmp_path: Path, old: str, new: st
 @pytest.mark.parametrize("where", [j for j in JURISDICTIONS if j != "none"])
 def test_the_page_tells_every_law_with_its_source_and_date(where: notices.Jurisdiction) -> None:
     row, page = law(where), " ".join(PAGE.read_text(encoding="utf-8").split())
-    assert row.checked_on == date(2026, 11, 23)
-    for part in (row.name, row.in_force, row.source, *row.asks, "2026-11-23", f"`{where}`"):
+    assert row.checked_on is not None
+    for part in (row.name, row.in_force, row.source, *row.asks, row.checked_on.isoformat(), f"`{where}`"):
         assert part in page, part
