@@ -23,7 +23,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python tools/cli_docs.py --write
-	$(BIN)/python tools/protocol_diagram.py --write
+	$(BIN)/python tools/protocol_page.py --write
 
 docs-check: $(READY)
 	$(BIN)/python tools/cli_docs.py --check

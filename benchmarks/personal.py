@@ -14,8 +14,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from counsel.data.names import CREDENTIAL
-from counsel.data.personal import Masker
+from counsel.data.cleaning.masking import Masker
+from counsel.data.cleaning.names import CREDENTIAL
 from counsel.statistics import wilson
 
 SET = Path(__file__).resolve().parents[1] / "tests" / "data" / "personal.jsonl"

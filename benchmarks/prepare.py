@@ -1,10 +1,11 @@
 """How fast `prepare` is, and how much memory it takes, on made-up rows of realistic length.
 
-    python benchmarks/prepare.py [--rows 1000000] [--folder DIR] [--tokenizer counsel-tiny]
+    python benchmarks/prepare.py [--rows 1000000] [--folder DIR] [--tokenizer counsel-tiny] [--like]
 
 Writes a JSONL file of distinct conversations (about 1,200 characters each; one in ten with HTML, some with
 names, numbers and addresses to mask), prepares it in a process of its own, and prints rows per second and
-the process's peak resident memory as the system counts it.
+the process's peak resident memory as the system counts it. With ``--like`` it then does it again, keeping the places of
+the first time.
 """
 
 from __future__ import annotations
@@ -98,13 +99,14 @@ def write(path: Path, rows: int) -> None:
             f.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
 
 
-def measure(path: Path, out: Path, tokenizer: str) -> None:
+def measure(path: Path, out: Path, tokenizer: str, like: Path | None) -> None:
     """Prepare in this process and print what it took."""
     from counsel.data.prepare import prepare
     from counsel.data.settings import PrepareSettings
 
     began, used = time.perf_counter(), time.process_time()
-    audit = prepare((str(path),), PrepareSettings(out=out, tokenizer=tokenizer, overwrite=True), print)
+    asked = PrepareSettings(out=out, tokenizer=tokenizer, like=like, overwrite=True)
+    audit = prepare((str(path),), asked, print)
     wall, cpu = time.perf_counter() - began, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(
@@ -119,10 +121,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counsel-bench")
     parser.add_argument("--tokenizer", default="counsel-tiny")
+    parser.add_argument("--like", action="store_true", help="then prepare again like the first time")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
-        measure(asked.measure, asked.folder / "prepared", asked.tokenizer)
+        out = asked.folder / "prepared"
+        measure(asked.measure, out, asked.tokenizer, out if asked.like else None)
         return
     asked.folder.mkdir(parents=True, exist_ok=True)
     path = asked.folder / f"rows-{asked.rows}.jsonl"
@@ -131,7 +135,8 @@ def main() -> None:
     size = path.stat().st_size
     print(f"{path}: {size / 1e9:.2f} GB, {size / asked.rows:,.0f} bytes a row; {os.cpu_count()} cores")
     again = [sys.executable, __file__, "--measure", str(path), "--folder", str(asked.folder)]
-    subprocess.run([*again, "--tokenizer", asked.tokenizer], check=True)
+    for flags in ([], ["--like"])[: 1 + asked.like]:
+        subprocess.run([*again, "--tokenizer", asked.tokenizer, *flags], check=True)
 
 
 if __name__ == "__main__":

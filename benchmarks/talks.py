@@ -5,7 +5,7 @@
 
 A line is ``{"messages": [{"role": "user", "content": "…"}, …], "expect"?: {"level": "high"}}``. After each message of
 the person the verdict on the talk so far is taken. A talk is *seen* when it was ever low or higher, *acted on* when it
-was ever moderate or higher. Where a file has labels, its grave talks and the others are shown apart. The network reads
+was ever moderate or higher; a threshold is the probability from which the classifier acts. Where a file has labels, its grave talks and the others are shown apart. The network reads
 each window once, so that another threshold costs the rules alone.
 """
 
@@ -125,7 +125,7 @@ def main() -> None:
     chosen = parser.parse_args()
     once = Once()
     screens = {"as shipped": Screen(classify=once)}
-    screens |= {f"{t:g}": Screen(classify=once, thresholds=(t, *THRESHOLDS[1:])) for t in chosen.thresholds}
+    screens |= {f"{t:g}": Screen(classify=once, thresholds=(min(t, THRESHOLDS[0]), t, t, t)) for t in chosen.thresholds}
     if chosen.rules:
         screens["rules alone"] = Screen(classify=None)
     print("| talks | threshold | n | seen | acted on | first acted on by | median turn |\n| --- | --- | --- | --- | --- | --- | --- |")

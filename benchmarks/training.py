@@ -32,7 +32,7 @@ from training_peers.own import run_own
 from training_peers.peers import run_peer
 from training_peers.table import render
 
-from counsel.records import write_atomically, write_json
+from counsel.files import write_atomically, write_json
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 BASE = Path(tempfile.gettempdir()) / "counsel-benchmark-base"

@@ -48,17 +48,18 @@ def make_step(a: argparse.Namespace) -> tuple[Any, Any]:
     from peft import get_peft_model
 
     from counsel.model.adapter import ATTENTION, lora_config
+    from counsel.model.fast.loss import NextToken
     from counsel.model.fast.pack import Sizes, pack
     from counsel.model.fast.step import FastStep
     from counsel.model.load import load_base
 
     model = get_peft_model(load_base(a.base, a.precision), lora_config(16, 32, 0.0, ATTENTION))
-    fast = FastStep(model, Sizes.of(4, 256), resident=a.memory == "fast", graphs=True)
+    fast = FastStep(model, Sizes.of(4, 256), resident=a.memory == "fast", graphs=True, objective=NextToken)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=2e-5, fused=True)
     row = torch.randint(5, 30000, (a.tokens // 4,)).tolist()
-    labels = [-100] * (len(row) // 3) + row[len(row) // 3 :]
-    batch = pack([row] * 4, [labels] * 4, fast.sizes, 0)
+    mask = [i >= len(row) // 3 for i in range(len(row))]
+    batch = pack([row] * 4, [mask] * 4, fast.sizes, 0)
     scale = torch.full((), 1 / len(batch.where), device="cuda")
 
     def step() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from counsel.errors import CounselError
-from counsel.safety.helplines import load
+from counsel.helplines import load
 
 AHEAD = timedelta(days=60)
 
@@ -16,15 +16,15 @@ AHEAD = timedelta(days=60)
 def report(today: date) -> tuple[list[str], int]:
     """What to print and the exit code."""
     said, code = [], 0
-    for line in load():
+    for line in load().lines:
         name = f"{line.country} {line.name}: checked on {line.checked_on}, expires {line.expires}"
         if line.expired(today):
             said.append(f"expired  {name}; it is withheld, and the directory is shown instead")
             code = 1
         elif today >= line.expires - AHEAD:
             said.append(f"soon     {name}; check it again and set both dates in helplines.toml")
-    first = min(line.expires for line in load())
-    return said or [f"all {len(load())} helplines are fresh; the first expires on {first}"], code
+    first = min(line.expires for line in load().lines)
+    return said or [f"all {len(load().lines)} helplines are fresh; the first expires on {first}"], code
 
 
 def main(argv: Sequence[str]) -> int:

@@ -59,6 +59,11 @@ def rows_and_padding(base: str, data: Path, max_length: int) -> tuple[Rows, int]
     return rows, int(tokenizer.pad_token_id)
 
 
+def labels_of(rows: Rows) -> list[list[int]]:
+    """Each row's tokens as the peers want them: -100 where nothing is trained."""
+    return [[i if m else -100 for i, m in zip(r.ids, r.mask, strict=True)] for r in rows.rendered]
+
+
 def run_peer(contender: Contender, base: str, data: Path) -> dict[str, Any]:
     """Train with a peer's code; speed and memory."""
     train = train_unsloth if contender.who == "unsloth" else train_trl
@@ -83,7 +88,7 @@ def train_trl(contender: Contender, base: str, data: Path) -> dict[str, Any]:
     trainer = SFTTrainer(
         model=nf4_model(base),
         args=sft_config(contender),
-        train_dataset=Dataset.from_dict({"input_ids": rows.ids, "labels": rows.labels}),
+        train_dataset=Dataset.from_dict({"input_ids": [r.ids for r in rows.rendered], "labels": labels_of(rows)}),
         processing_class=AutoTokenizer.from_pretrained(base),
         peft_config=LoraConfig(
             task_type="CAUSAL_LM", r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=list(contender.targets)
@@ -200,12 +205,12 @@ def padded(
 
     generator = torch.Generator().manual_seed(SEED)
     order = chain.from_iterable(torch.randperm(len(rows), generator=generator).tolist() for _ in repeat(None))
-    batches = []
+    batches, marked = [], labels_of(rows)
     for _ in range(count):
         chosen = list(islice(order, contender.rows))
-        width = contender.pad_to or max(len(rows.ids[i]) for i in chosen)
-        ids = [rows.ids[i] + [padding] * (width - len(rows.ids[i])) for i in chosen]
-        labels = [rows.labels[i] + [-100] * (width - len(rows.labels[i])) for i in chosen]
+        width = contender.pad_to or max(rows.lengths[i] for i in chosen)
+        ids = [rows.rendered[i].ids + [padding] * (width - rows.lengths[i]) for i in chosen]
+        labels = [marked[i] + [-100] * (width - rows.lengths[i]) for i in chosen]
         batches.append((torch.tensor(ids, device=device), torch.tensor(labels, device=device)))
     return batches
 
@@ -221,7 +226,7 @@ def figures(contender: Contender, clock: Clock, rows: Rows, loss: float) -> dict
     """What is recorded of a peer."""
     import torch
 
-    speed, length = clock.steps_per_s(), rows.tokens / len(rows)
+    speed, length = clock.steps_per_s(), sum(rows.lengths) / len(rows)
     on_gpu = torch.cuda.is_available()
     return {
         "steps_per_s": speed,

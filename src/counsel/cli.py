@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from counsel import __version__
 from counsel.chat.settings import ChatSettings
 from counsel.configuration import Origins
 from counsel.data.settings import PrepareSettings
@@ -20,8 +20,9 @@ from counsel.demo.settings import DemoSettings
 from counsel.errors import CounselError
 from counsel.evaluate.settings import EvaluateSettings
 from counsel.model.load import be_quiet
+from counsel.printing import speak_any_encoding
 from counsel.publish.settings import CardSettings
-from counsel.safety.settings import ScreenSettings
+from counsel.safety.settings import HelplinesSettings, ScreenSettings
 from counsel.train.recipes import load_recipe
 from counsel.train.settings import Asked, TrainSettings
 
@@ -32,6 +33,7 @@ COMMANDS = {
     "evaluate": EvaluateSettings,
     "chat": ChatSettings,
     "screen": ScreenSettings,
+    "helplines": HelplinesSettings,
     "card": CardSettings,
 }
 
@@ -39,7 +41,7 @@ origins = Origins(COMMANDS, load_recipe)
 app = App(
     name="counsel",
     help="From a file of counseling conversations to a small, private, measured counseling model.",
-    version=__version__,
+    version=version("counsel"),
     help_format="plaintext",
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     config=[origins],
@@ -109,8 +111,9 @@ def evaluate(*, settings: Annotated[EvaluateSettings, Flat], config: Config = No
         A TOML file with settings, one table a command; flags beat it.
     """
     from counsel.evaluate.run import evaluate as run
+    from counsel.respondents import systems
 
-    run(settings, say)
+    run(settings, systems(settings), say)
 
 
 @app.command
@@ -145,6 +148,28 @@ def screen(
     from counsel.safety.run import screen as run
 
     run(files, settings, say)
+
+
+@app.command
+def helplines(
+    country: str,
+    /,
+    *,
+    settings: Annotated[HelplinesSettings, Flat] = HelplinesSettings(),  # noqa: B008
+    config: Config = None,
+) -> None:
+    """Show the helplines of a country, the most useful first.
+
+    Parameters
+    ----------
+    country
+        Two letters: US, CA, GB, AU, NZ, IN, ES, EU; any other is shown the directory of helplines.
+    config
+        A TOML file with settings, one table a command; flags beat it.
+    """
+    from counsel.safety.run import show_helplines as run
+
+    run(country, settings)
 
 
 @app.command
@@ -195,6 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The console script."""
+    speak_any_encoding()
     sys.exit(main())
 
 

@@ -1,4 +1,7 @@
-"""A conversation: frozen, validated, hashed by content. It knows nothing of files, tokens or storage."""
+"""A conversation: frozen, validated, hashed by content, read from JSON. It knows nothing of files, tokens or storage.
+
+No error here repeats a word of what was said: it may stand in a log.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from typing import Any, Literal, get_args
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[str, ...] = get_args(Role)
+SILENT_ROLES = frozenset(("assistant", "system", "developer", "tool", "function"))
+"""Who is no person, in the formats that conversations are kept in."""
+SILENCE = "…"
+"""Stands for a turn without words, so that the turns after it keep their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +28,9 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise ValueError(f"role {self.role!r} is none of {', '.join(ROLES)}")
+            raise ValueError(f"a role is none of {', '.join(ROLES)}")
         if not isinstance(self.content, str) or not self.content.strip():
-            raise ValueError(f"the {self.role} message is empty")
+            raise ValueError(f"the {self.role} message is empty or is no text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,19 @@ class Conversation:
                 joined.pop()
             joined.append(message)
         return cls(tuple(joined), **origin)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Conversation:
+        """Build from the decoded JSON of ``to_json``, or from a bare list of messages.
+
+        Raises:
+            ValueError: with the reason, when it is no conversation.
+        """
+        named = value if isinstance(value, dict) else {}
+        origin = {k: named[k] for k in ("id", "source", "group") if k in named}
+        if not all(isinstance(v, str) for v in origin.values()):
+            raise ValueError("id, source and group must be text")
+        return cls.of(({"role": m.role, "content": m.content} for m in messages_of(value)), **origin)
 
     @property
     def system(self) -> str:
@@ -104,3 +124,72 @@ class Conversation:
         """The JSON object of one line of a prepared file."""
         body: dict[str, Any] = {"messages": [{"role": m.role, "content": m.content} for m in self.messages]}
         return body | {k: v for k in ("id", "source", "group") if (v := getattr(self, k))}
+
+
+def json_value(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: in plain words, when it is none.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as e:
+        raise ValueError("it is nested too deeply") from e
+    except json.JSONDecodeError as e:
+        if text.strip() in ("{", "["):
+            raise ValueError("a value goes over several lines; write each on one line") from e
+        raise ValueError(f"it is not valid JSON: {e.msg} at character {e.pos + 1}") from e
+    except ValueError as e:  # Python's bound on the digits of an integer
+        raise ValueError("it holds a number that is too long") from e
+
+
+def messages_of(value: Any) -> list[Message]:
+    """The messages of a decoded object with ``messages``, or of a bare list of them; each must hold words.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    return [_message(entry) for entry in _entries(value)]
+
+
+def heard_in(value: Any) -> list[Message]:
+    """The same for hearing what people said: a turn of anybody else is let be, whatever it holds.
+
+    A turn without words, such as an assistant's that only calls a tool, or a person's blank one, becomes a system
+    message ``SILENCE``. So message i of the result is entry i of the value.
+
+    Raises:
+        ValueError: with the reason, when a turn may be a person's and cannot be read, or when nobody says a word.
+    """
+    entries = _entries(value)
+    silent = [_is_silent(entry) for entry in entries]
+    if all(silent):
+        raise ValueError("nobody says a word in it")
+    return [
+        Message("system", SILENCE) if is_silent else _message(entry)
+        for entry, is_silent in zip(entries, silent, strict=True)
+    ]
+
+
+def _entries(value: Any) -> list[Any]:
+    entries = value.get("messages") if isinstance(value, dict) else value
+    if not isinstance(entries, list) or not entries:
+        raise ValueError("there is no list of messages")
+    return entries
+
+
+def _message(entry: Any) -> Message:
+    if not isinstance(entry, dict) or not {"role", "content"} <= entry.keys():
+        raise ValueError("a message needs a role and a content")
+    return Message(entry["role"], entry["content"])
+
+
+def _is_silent(entry: Any) -> bool:
+    """Whether a turn plainly holds no word of a person."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("role"), str):
+        return False
+    role, content = entry["role"], entry.get("content")
+    if not isinstance(content, str):
+        return role in SILENT_ROLES
+    return (role in ROLES and not content.strip()) or role in SILENT_ROLES - {*ROLES}

@@ -1,4 +1,4 @@
-"""A run directory: what was asked, where it ran, what came out. Every file in it is written whole or not at all.
+"""A run directory: what was asked, where it ran, what came out.
 
 ``settings.json``, ``environment.json``, ``data.json``, ``metrics.jsonl``, ``checkpoints/``, ``adapter/``,
 ``results/*.json``, ``report.html``, ``README.md``. A run is finished once ``adapter/`` is there: it is put
@@ -7,8 +7,6 @@ in place last, by one rename.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import platform
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from counsel.errors import CounselError
+from counsel.files import lock, read_json, unwritable, write_atomically
 
 PACKAGES = (
     "counsel",
@@ -34,63 +33,6 @@ PACKAGES = (
     "datasets",
     "tokenizers",
 )
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write ``content`` to ``path`` so that a reader sees the old file or the new one, never a part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as f:
-            f.write(content.encode() if isinstance(content, str) else content)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(part, path)
-    except OSError as e:
-        part.unlink(missing_ok=True)
-        raise unwritable(path, e) from e
-
-
-def sync(folder: Path) -> None:
-    """Have the disk hold every file of a folder: a power cut soon after its renaming could leave a name on nothing."""
-    for path in (*folder.rglob("*"), folder):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def unwritable(path: Path, error: OSError) -> CounselError:
-    """The error for a place that could not be written, with the reason that the system gave."""
-    reason = error.strerror or str(error)
-    return CounselError(
-        f"could not write: {reason}", where=path, fix="free some space or choose a directory you may write to"
-    )
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically. NaN and infinity are refused."""
-    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        CounselError: when it is missing or no JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as e:
-        raise CounselError("the file is missing", where=path, fix="check the path, or make the run again") from e
-    except ValueError as e:
-        raise CounselError(f"the file is no JSON: {e}", where=path, fix="restore it or make the run again") from e
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def environment() -> dict[str, Any]:
@@ -224,18 +166,12 @@ class Run:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            handle = open(self.path / ".lock", "w")  # noqa: SIM115 - held until the end of the block
         except OSError as e:
             raise unwritable(self.path, e) from e
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as e:
-                raise CounselError(
-                    "another process is using this run",
-                    where=self.path,
-                    fix="wait for it, or choose another --run",
-                ) from e
+        busy = CounselError(
+            "another process is using this run", where=self.path, fix="wait for it, or choose another --run"
+        )
+        with lock(self.path / ".lock", busy):
             yield
 
     def log(self, line: Mapping[str, Any]) -> None:

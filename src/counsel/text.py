@@ -31,8 +31,17 @@ PATIENCE = 16
 _CHUNK = 65536
 _REMEMBERED = 1_000_000
 
+# C0 and C1 controls but newline and tab, and the marks that reorder or hide text.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 _WORD = re.compile(r"\w+")
 _SPACES = re.compile(r"\s+")
+
+
+def printable(text: str) -> str:
+    """The text without what could move a cursor, change a terminal, or reorder or hide what stands there."""
+    return _UNPRINTABLE.sub("", text)
 
 
 def words(text: str) -> str:

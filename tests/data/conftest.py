@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from counsel.data import plots
-from counsel.data.audit import Audit
+from counsel.conversation import Conversation
+from counsel.data.audit import plots
+from counsel.data.audit.audit import Audit
+from counsel.data.cleaning.conversations import Cleaned, Wording
 from counsel.data.prepare import prepare
 from counsel.data.settings import PrepareSettings
+from counsel.text import words
 
 from ..fakes import tokenizer
 
@@ -41,8 +44,24 @@ def run(tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare
     return call
 
 
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_lines(tmp_path / "in.jsonl", many())
+
+
 def chat(prompt: str, reply: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]}
+
+
+def cleaned(prompt: str, reply: str, came: str = "") -> Cleaned:
+    """A row of two turns whose prompt came as ``came``, or had nothing to clean."""
+    said = words(prompt), words(reply)
+    before = words(came) or said[0]
+    return Cleaned(
+        Conversation.of(chat(prompt, reply)["messages"], source="s"),
+        Wording(before, f"{before}\x1e{said[1]}"),
+        Wording(said[0], "".join(said)),
+    )
 
 
 def write_lines(path: Path, records: Sequence[Any]) -> Path:

@@ -1,38 +1,22 @@
-"""The whole of prepare: what stands in the directory, and that it stands there whole or not at all."""
+"""The whole of prepare: what stands in the directory, and what becomes of every row."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import resource
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from counsel.conversation import Conversation
-from counsel.data import audit as audit_of
-from counsel.data import plots
 from counsel.data import prepare as preparing
 from counsel.data.prepared import Prepared
 from counsel.data.settings import PrepareSettings
 from counsel.errors import CounselError
-from counsel.model.render import Rendered
 
 from .conftest import Prepare, chat, lines, many, write_lines
 
 FILES = ("train.jsonl", "valid.jsonl", "eval.jsonl")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return write_lines(tmp_path / "in.jsonl", many())
 
 
 def test_the_files_the_audit_and_their_sums(run: Prepare, source: Path, tmp_path: Path) -> None:
@@ -83,6 +67,19 @@ def test_conversations_of_several_turns(run: Prepare, tmp_path: Path) -> None:
     assert audit.cleaned["unanswered_turns"] == 1
 
 
+def test_an_opening_of_several_user_turns_is_one_prompt(run: Prepare, tmp_path: Path) -> None:
+    long = "every night since the move I sit in the kitchen and count what I have lost and whom I could still call"
+    opened = [
+        {"messages": [{"role": "user", "content": c} for c in (hail, long)] + [{"role": "assistant", "content": reply}]}
+        for hail, reply in (("Hi", "What is it?"), ("Good day to you", "Go on."))
+    ]
+    other = {"messages": [{"role": "user", "content": c} for c in ("Hi", "my exam is tomorrow and I know nothing")]}
+    other["messages"].append({"role": "assistant", "content": "What do you know?"})
+    run(write_lines(tmp_path / "in.jsonl", [*opened, other, *many()]))
+    found = {r["source"]: r["group"] for name in FILES for r in lines(tmp_path / "out" / name)}
+    assert found["in.jsonl:1"] == found["in.jsonl:2"] != found["in.jsonl:3"]
+
+
 def test_a_broken_row_stops_or_is_skipped(run: Prepare, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "in.jsonl", [*many(), {"messages": [{"role": "assistant", "content": "x"}]}])
     with path.open("a") as f:
@@ -93,7 +90,7 @@ def test_a_broken_row_stops_or_is_skipped(run: Prepare, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists() and [p.name for p in tmp_path.iterdir()] == ["in.jsonl"]
     audit = run(path, on_error="skip")
     assert (audit.rows_read, audit.rows_skipped, audit.rows) == (74, 2, 72)
-    assert audit.first_skipped[1].startswith(f"{path}:74: no JSON")
+    assert audit.first_skipped[1].startswith(f"{path}:74: it is not valid JSON")
 
 
 def test_the_cards_own_draw(run: Prepare, tmp_path: Path) -> None:
@@ -158,23 +155,6 @@ def test_the_audit_measures_what_a_cut_takes(run: Prepare, tmp_path: Path) -> No
     assert audit.truncation_at["2048"]["ends_lost"] == 0
 
 
-class Fixed:
-    """Renders four tokens of prompt, then a token a character of the reply, then the end token."""
-
-    def render_many(self, conversations: list[Conversation]) -> list[Rendered]:
-        lengths = [len(c.reply) + 1 for c in conversations]
-        return [Rendered(list(range(4 + n)), [False] * 4 + [True] * n) for n in lengths]
-
-
-@pytest.mark.parametrize(
-    ("limit", "cut"), [(4, (1, 1, 1, 1)), (5, (1, 5 / 6, 1, 0)), (9, (1, 1 / 6, 1, 0)), (10, (0, 0, 0, 0))]
-)
-def test_what_a_limit_takes_counted_by_hand(limit: int, cut: tuple[float, ...]) -> None:
-    conversation = Conversation.of(chat("why", "sleep")["messages"])  # 4 + 5 + the end = 10 tokens
-    measured = audit_of.measure([conversation], Fixed(), limit)  # type: ignore[arg-type]
-    assert tuple(audit_of.truncation(measured, limit).values()) == pytest.approx(cut, abs=1e-4)
-
-
 def test_pictures_are_drawn(tokens: str, source: Path, tmp_path: Path) -> None:
     asked = PrepareSettings(out=tmp_path / "out", tokenizer=tokens)
     preparing.prepare((str(source),), asked, lambda _: None)
@@ -182,33 +162,6 @@ def test_pictures_are_drawn(tokens: str, source: Path, tmp_path: Path) -> None:
     for name in ("lengths", "rows", "leak"):
         assert f"plots/{name}.svg" in page
         assert (tmp_path / f"out/plots/{name}.svg").read_text().startswith("<?xml")
-
-
-def test_an_occupied_place_is_refused(run: Prepare, source: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    run(source)  # an empty directory is free
-    before = (tmp_path / "out/train.jsonl").read_bytes()
-    with pytest.raises(CounselError, match="prepared data stands here already.*--overwrite"):
-        run(source, seed=1)
-    assert (tmp_path / "out/train.jsonl").read_bytes() == before
-    run(source, seed=1, overwrite=True)
-    assert (tmp_path / "out/train.jsonl").read_bytes() != before
-    other = tmp_path / "mine"
-    other.mkdir()
-    (other / "thesis.txt").write_text("years")
-    with pytest.raises(CounselError, match="something else here"):
-        run(source, out=other, overwrite=True)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "mine", "out"]
-
-
-def test_an_error_leaves_an_earlier_result_alone(run: Prepare, source: Path, tmp_path: Path) -> None:
-    run(source)
-    before = (tmp_path / "out/train.jsonl").read_bytes()
-    with source.open("a") as f:
-        f.write("{oops\n")
-    with pytest.raises(CounselError, match="no JSON"):
-        run(source, overwrite=True)
-    assert (tmp_path / "out/train.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -222,24 +175,6 @@ def test_too_little_is_an_error(records: list[Any], match: str, run: Prepare, tm
     with pytest.raises(CounselError, match=match):
         run(write_lines(tmp_path / "in.jsonl", records))
     assert not (tmp_path / "out").exists()
-
-
-def test_a_full_disk_is_told_and_leaves_nothing(
-    run: Prepare, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(preparing, "_write", full)
-    with pytest.raises(CounselError, match="No space left on device.*free some space"):
-        run(source)
-    assert [p.name for p in tmp_path.iterdir()] == ["in.jsonl"]
-
-
-def test_a_place_that_cannot_be_made(run: Prepare, source: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CounselError, match="could not write"):
-        run(source, out=tmp_path / "file" / "out")
 
 
 @pytest.mark.parametrize(
@@ -274,78 +209,5 @@ def test_prepared_data_is_read_and_checked(run: Prepare, source: Path, tmp_path:
     with pytest.raises(CounselError, match="missing"):
         data.eval()
     assert data.train()  # train and valid never look at eval.jsonl
-    with pytest.raises(CounselError, match="no prepared data"):
+    with pytest.raises(CounselError, match="holds no prepared data"):
         Prepared.open(tmp_path)
-
-
-def command(source: Path, out: Path, tokens: str) -> list[str]:
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom counsel.data.prepare import prepare\n"
-        "from counsel.data.settings import PrepareSettings\nfrom counsel.errors import CounselError\n"
-        "say = lambda s: print(s, flush=True)\n"
-        "asked = PrepareSettings(out=Path(sys.argv[2]), tokenizer=sys.argv[3], overwrite=True)\n"
-        "try:\n    prepare((sys.argv[1],), asked, say)\n"
-        "except CounselError as e:\n    print('error:', e); sys.exit(2)\n"
-    )
-    return [sys.executable, "-c", code, str(source), str(out), tokens]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("after", ["usable", "measuring", "start"])
-def test_killed_at_any_moment_nothing_looks_whole(after: str, tokens: str, tmp_path: Path) -> None:
-    source, out = write_lines(tmp_path / "in.jsonl", many(3000)), tmp_path / "out"
-    process = subprocess.Popen(command(source, out, tokens), stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    if after == "start":
-        while not list(tmp_path.glob("out.partial/*")):
-            time.sleep(0.002)
-    else:
-        while after not in process.stdout.readline():
-            pass
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert not out.exists() and (tmp_path / "out.partial").exists()
-    again = subprocess.run(command(source, out, tokens), capture_output=True, text=True)
-    assert again.returncode == 0, again.stdout
-    assert Prepared.open(out).train() and not (tmp_path / "out.partial").exists()
-
-
-@pytest.mark.slow
-def test_a_second_process_is_refused(tokens: str, tmp_path: Path, run: Prepare) -> None:
-    source, out = write_lines(tmp_path / "in.jsonl", many(3000)), tmp_path / "out"
-    with subprocess.Popen(command(source, out, tokens), stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        while "usable" not in process.stdout.readline():
-            pass
-        with pytest.raises(CounselError, match="another process is preparing"):
-            run(source, out=out)
-        process.communicate()
-    assert process.returncode == 0 and Prepared.open(out).train()
-
-
-@pytest.mark.slow
-def test_a_disk_that_fills_while_writing(tokens: str, tmp_path: Path) -> None:
-    source, out = write_lines(tmp_path / "in.jsonl", many(3000)), tmp_path / "out"
-    limit = 200_000  # bytes a file may have: the spool outgrows it half way
-
-    def bound() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    result = subprocess.run(command(source, out, tokens), capture_output=True, text=True, preexec_fn=bound)
-    assert result.returncode == 2 and "error: could not write: File too large" in result.stdout
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl"]
-
-
-def test_pictures_can_be_looked_at(tmp_path: Path) -> None:
-    import numpy as np
-
-    leak = {"row_split": {"prompt": 0.95, "pair": 0.7}, "group_split": {"prompt": 0.0, "pair": 0.0}}
-    audit = {
-        "truncation": {"max_length": 512}, "truncation_at": {"256": {"examples_cut": 0.5}}, "rows_read": 20,
-        "leak": leak,
-        "files": {f: {"rows": 5} for f in FILES}, "canaries": {"planted": 0}, "exact_duplicates": 3,
-        "duplicates_after_cleaning": 0, "settings": {"split": "group"},
-    }  # fmt: skip
-    names = plots.draw(tmp_path / "plots", audit, np.array([100, 200, 300]), "png")
-    assert all((tmp_path / name).stat().st_size > 2000 for name in names)

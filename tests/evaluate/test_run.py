@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,31 @@ import pytest
 from counsel.conversation import Conversation
 from counsel.data.prepared import Prepared
 from counsel.errors import CounselError
-from counsel.evaluate import run as room
-from counsel.evaluate import samples
-from counsel.evaluate.run import command_of, evaluate
+from counsel.evaluate.held_out import HeldOut, held_out
+from counsel.evaluate.replies import Replies
+from counsel.evaluate.run import command_of
+from counsel.evaluate.run import evaluate as asked_of
+from counsel.evaluate.scorers import SCORERS
+from counsel.evaluate.scorers.samples import Samples
 from counsel.evaluate.settings import EvaluateSettings
+from counsel.evaluate.suite import Answers, Probes, Score, Scores, Suite
+from counsel.evaluate.systems import System
+from counsel.files import read_json, sha256_of, write_json
 from counsel.model.adapter import base_of
-from counsel.records import Run, read_json, sha256_of, write_json
+from counsel.records import Run
+from counsel.respondents import systems
+
+from .test_replies import Scripted
 
 
 def quick(run: Run, **given: Any) -> EvaluateSettings:
     choices = {"samples": 2, "max_new_tokens": 12, "resamples": 500}
     return EvaluateSettings(run=run.path, **{**choices, **given})
+
+
+def evaluate(settings: EvaluateSettings, say: Any) -> dict[str, Any]:
+    """What the loss came to, of the run's own base and tuned model."""
+    return asked_of(settings, systems(settings), say)["loss"]
 
 
 def recorded_as(run: Run, data: Path, **files: str) -> None:
@@ -150,6 +166,8 @@ def test_the_command_repeats_what_was_asked() -> None:
     assert command_of(plain) == "counsel evaluate --run 'my run'"
     given = EvaluateSettings(run=Path("r"), data=Path("d"), max_new_tokens=9)
     assert command_of(given) == "counsel evaluate --run r --data d --max-new-tokens 9"
+    flags = EvaluateSettings(run=Path("r"), only=("loss", "samples"), guarded=True)
+    assert command_of(flags) == "counsel evaluate --run r --only loss samples --guarded"
 
 
 @pytest.mark.parametrize("wrong", [{"rows": 0}, {"resamples": 0}, {"samples": -1}, {"max_new_tokens": 0}])
@@ -158,36 +176,122 @@ def test_senseless_settings_are_refused(wrong: dict[str, int]) -> None:
         EvaluateSettings(run=Path("r"), **wrong)
 
 
-def test_samples_are_drawn_one_a_group_before_anything_is_answered() -> None:
-    held_out = [Conversation.of(a_row(f"question {i}", f"reply {i}")["messages"], group=f"g{i % 5}") for i in range(20)]
-    asked: list[list[Conversation]] = []
+def test_a_result_says_who_was_measured_and_how(run: Run) -> None:
+    evaluate(quick(run), print)
+    for name, scorer in SCORERS.items():
+        result = read_json(run.results / f"{name}.json")
+        assert result["scorer"] == name
+        assert result["validated"] is scorer(Suite(held_out(run), ())).validated
+        assert result["data_sha256"] == sha256_of(_data(run) / "eval.jsonl")
+        assert result["command"].startswith("counsel evaluate --run")
+    by_name = {(s["name"], s["system"]): s for s in read_json(run.results / "loss.json")["scores"]}
+    table = read_json(run.results / "loss.json")
+    for system in ("base", "tuned"):
+        score = by_name["loss", system]
+        assert score["value"] == table[system]["loss"]
+        assert [score["low"], score["high"]] == table[system]["interval"]
+        assert (score["n"], score["unscored"]) == (table["conversations"], table["dropped"])
 
-    def respond(conversations: Any) -> list[str]:
-        asked.append(list(conversations))
-        return [f"to {c.prompt}" for c in conversations]
 
-    made = samples.score(held_out, {"base": respond, "tuned": respond}, 3, seed=1)
-    again = samples.score(held_out[::-1], {"base": respond, "tuned": respond}, 3, seed=1)
-    assert made == again, "the order of the file must not choose"
+def _data(run: Run) -> Path:
+    return Path(read_json(run.path / "environment.json")["data"]["directory"])
+
+
+def test_only_what_was_asked_for_is_measured(run: Run) -> None:
+    never = [System(name, _never, 0, {}, _never) for name in ("base", "tuned")]
+    with pytest.raises(CounselError, match="there is no scorer 'empaty'.*choose from loss, samples"):
+        asked_of(quick(run, only=("empaty",)), never, print)
+    assert list(asked_of(quick(run, only=("samples",), samples=0), never, print)) == ["samples"]
+    assert not (run.results / "loss.json").exists()
+
+
+def _never(*asked: Any) -> Any:
+    raise AssertionError("nobody was to be asked")
+
+
+def test_replies_are_generated_once_and_a_stopped_evaluation_goes_on(run: Run) -> None:
+    base, tuned = Scripted("base"), Scripted("tuned")
+    settings = quick(run, only=("samples",), samples=4, rows=1)
+    tuned.dies_at = 3
+    with pytest.raises(KeyboardInterrupt):
+        asked_of(settings, (base.system, tuned.system), print)
+    assert not (run.results / "samples.json").exists()
+    assert len((run.results / "replies.jsonl").read_text().splitlines()) == 4 + 2
+    tuned.dies_at = None
+    first = asked_of(settings, (base.system, tuned.system), print)["samples"]
+    assert (len(base.asked), len(tuned.asked)) == (4, 3 + 2), "each was answered once, but for the one that was stopped"
+    heard: list[str] = []
+    again = asked_of(settings, (base.system, tuned.system), heard.append)["samples"]
+    assert (len(base.asked), len(tuned.asked)) == (4, 5)
+    assert "samples: the 4 replies of tuned are stored already" in heard
+    assert first["replies"] == again["replies"]
+
+
+def test_a_third_system_is_measured_beside_the_two(run: Run) -> None:
+    three = [Scripted(name).system for name in ("base", "tuned", "guarded")]
+    result = asked_of(quick(run, only=("samples",)), three, print)["samples"]
+    assert all(list(r["replies"]) == ["base", "tuned", "guarded"] for r in result["replies"])
+    page = (run.path / "report.html").read_text()
+    assert page.count(">What people meet</span>") == 2 and "guarded to " in page
+
+
+def suite_of(conversations: list[Conversation], count: int = 3) -> Suite:
+    return Suite(HeldOut(conversations, answerable=conversations), ("base", "tuned"), seed=1, samples=count)
+
+
+def test_samples_are_drawn_one_a_group_before_anything_is_answered(tmp_path: Path) -> None:
+    known = [Conversation.of(a_row(f"question {i}", f"reply {i}")["messages"], group=f"g{i % 5}") for i in range(20)]
+    scorer, again = Samples(suite_of(known)), Samples(suite_of(known[::-1]))
+    assert scorer.probes() == again.probes(), "the order of the file must not choose"
+    assert all(not c.is_answered for c in scorer.probes().prompts), "the reference must not be shown to the model"
+    both = [Scripted(name).system for name in ("base", "tuned")]
+    store = Replies(tmp_path / "replies.jsonl", both)
+    answers = Answers({s.name: store.ask(s, scorer.probes().prompts, 2, lambda n: None) for s in both})
+    made = scorer.score(answers).details
     assert made["drawn_from"] == 5
     assert len({r["group"] for r in made["replies"]}) == 3
     for shown in made["replies"]:
         assert shown["messages"][-1]["role"] == "user"
-        assert shown["replies"]["tuned"] == f"to {shown['messages'][0]['content']}"
+        assert shown["replies"]["tuned"] == f"tuned to {shown['messages'][0]['content']}"
         assert shown["reference"].split()[1] == shown["messages"][0]["content"].split()[1]
-    assert all(not c.is_answered for c in asked[0]), "the reference must not be shown to the model"
-    assert samples.score(held_out, {"base": respond}, 99, seed=1)["drawn_from"] == 5
-    assert samples.score([], {"base": respond}, 3, seed=1)["replies"] == []
+    assert len(Samples(suite_of(known, 99)).chosen) == 5
+    assert Samples(suite_of([])).score(Answers({"base": []})).details["replies"] == []
+
+
+@dataclass(frozen=True)
+class Length:
+    """A scorer as anybody may write one."""
+
+    suite: Suite
+    name = "length"
+    validated = False
+
+    def probes(self) -> Probes:
+        return Probes(prompts=[c.question for c in self.suite.held_out.answerable[:2]])
+
+    def score(self, answers: Answers) -> Scores:
+        return Scores([Score("words", who, len(r), None, None, len(r)) for who, r in answers.replies.items()])
 
 
 def test_every_scorer_writes_a_result_of_its_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def length(suite: room.Suite) -> dict[str, Any]:
-        replies = suite.respond["tuned"]([c.question for c in suite.conversations[:2]])
-        return {"words": [len(r.split()) for r in replies]}
-
-    monkeypatch.setitem(room.SCORERS, "length", length)
-    evaluate(quick(run), print)
+    monkeypatch.setitem(SCORERS, "length", Length)
+    asked_of(quick(run, only=("length",)), [Scripted("base").system], print)
     result = read_json(run.results / "length.json")
-    assert len(result["words"]) == 2
+    score = {"name": "words", "system": "base", "value": 2, "low": None, "high": None, "n": 2, "unscored": 0}
+    assert result["scores"] == [score]
     assert result["adapter_sha256"]
     assert "results/length.json" in (run.path / "report.html").read_text()
+
+
+def test_the_help_names_every_scorer() -> None:
+    said = inspect.getsource(EvaluateSettings).split("only: tuple")[1].split('"""')[1]
+    assert f"({', '.join(SCORERS)})" in said
+
+
+def test_a_score_of_nothing_has_no_value() -> None:
+    with pytest.raises(ValueError, match="nothing has no value"):
+        Score("words", "base", 0.0, None, None, 0)
+    with pytest.raises(ValueError, match="nothing has no value"):
+        Score("words", "base", None, None, None, 3)
+    with pytest.raises(ValueError, match="two ends"):
+        Score("words", "base", 1.0, 0.5, None, 3)

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from counsel.model.adapter import ALL_LINEAR, ATTENTION, lora_config
 from counsel.model.fast.attention import Bounds, _each, _padded
+from counsel.model.fast.loss import NextToken
 from counsel.model.fast.pack import Sizes, full, pack
 from counsel.model.fast.step import FastStep
 from counsel.model.fast.supported import unsupported
@@ -25,7 +26,7 @@ on_gpu = torch.cuda.is_available()
 DEVICE = "cuda" if on_gpu else "cpu"
 SIZES = Sizes.of(4, 128) if on_gpu else Sizes(4, 128, 1)
 
-Rows = tuple[list[list[int]], list[list[int]]]
+Rows = tuple[list[list[int]], list[list[bool]]]
 
 
 def tuned(four_bit: bool, targets: Any, dropout: float = 0.0) -> Any:
@@ -39,16 +40,16 @@ def tuned(four_bit: bool, targets: Any, dropout: float = 0.0) -> Any:
 def conversations(seed: int, lengths: tuple[int, ...]) -> Rows:
     draw = random.Random(seed)
     ids = [[draw.randrange(6, 4000) for _ in range(n)] for n in lengths]
-    return ids, [[i if draw.random() < 0.5 else -100 for i in row] for row in ids]
+    return ids, [[draw.random() < 0.5 for _ in row] for row in ids]
 
 
 def slow(model: Any, rows: Rows, scale: float) -> tuple[float, dict[str, torch.Tensor]]:
     """Summed loss and scaled gradients through the model, one conversation at a time."""
     total = torch.zeros((), device=DEVICE)
-    for ids, labels in zip(*rows, strict=True):
+    for ids, mask in zip(*rows, strict=True):
         logits = model(input_ids=torch.tensor([ids], device=DEVICE)).logits[0, :-1]
-        wanted = torch.tensor(labels[1:], device=DEVICE)
-        total = total + functional.cross_entropy(logits, wanted, ignore_index=-100, reduction="sum")
+        wanted, trained = torch.tensor(ids[1:], device=DEVICE), torch.tensor(mask[1:], device=DEVICE)
+        total = total + functional.cross_entropy(logits[trained], wanted[trained], reduction="sum")
     (total * scale).backward()
     found = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
@@ -63,7 +64,7 @@ def test_loss_and_gradients_are_the_models(four_bit: bool, resident: bool, targe
     model = tuned(four_bit, targets)
     batches = [conversations(i, lengths) for i, lengths in enumerate([(50, 33, 7, 120), (128,) * 4, (2, 90), (19,)])]
     expected = [slow(model, rows, 1 / 7) for rows in batches]
-    fast = FastStep(model, SIZES, resident=resident, graphs=on_gpu)
+    fast = FastStep(model, SIZES, resident=resident, graphs=on_gpu, objective=NextToken)
     for rows, (loss, gradients) in zip(batches, expected, strict=True):
         packed = pack(*rows, SIZES, 5)
         assert float(fast(packed, torch.tensor(1 / 7, device=DEVICE))) == pytest.approx(loss, rel=1e-5)
@@ -93,7 +94,7 @@ def test_gradients_add_up_until_they_are_cleared() -> None:
     model = tuned(True, ATTENTION)
     one, other = conversations(1, (30, 40)), conversations(2, (60,))
     expected = [slow(model, rows, 1.0)[1] for rows in (one, other)]
-    fast = FastStep(model, SIZES, resident=True, graphs=on_gpu)
+    fast = FastStep(model, SIZES, resident=True, graphs=on_gpu, objective=NextToken)
     for rows in (one, other):
         fast(pack(*rows, SIZES, 5), torch.ones((), device=DEVICE))
     for name, parameter in model.named_parameters():
@@ -107,7 +108,7 @@ def test_the_model_itself_stays_usable() -> None:
     model = tuned(True, ATTENTION)
     rows = conversations(6, (40, 20))
     before, _ = slow(model, rows, 1.0)
-    FastStep(model, SIZES, resident=True, graphs=on_gpu)
+    FastStep(model, SIZES, resident=True, graphs=on_gpu, objective=NextToken)
     assert slow(model, rows, 1.0)[0] == pytest.approx(before, rel=1e-5)
 
 
@@ -116,7 +117,7 @@ def test_what_enters_a_layer_is_kept_by_the_host_alone() -> None:
     model = tuned(True, ATTENTION)
     rows = conversations(8, (40, 20))
     expected, gradients = slow(model, rows, 1.0)
-    fast = FastStep(model, Sizes(4, 128, 1), resident=False, graphs=False)
+    fast = FastStep(model, Sizes(4, 128, 1), resident=False, graphs=False, objective=NextToken)
     decoder, packed = fast.decoder, pack(*rows, Sizes(4, 128, 1), 5)
     width = decoder.config.hidden_size
     decoder.hosts = [torch.empty(packed.size, width, device=DEVICE) for _ in decoder.layers]
@@ -130,15 +131,16 @@ def test_what_enters_a_layer_is_kept_by_the_host_alone() -> None:
         return out
 
     decoder._whole = watched  # type: ignore[method-assign]
-    real = fast._loss
+    real = fast.objective
     alive: list[int] = []
 
-    def loss(*rest: Any) -> torch.Tensor:  # between the passes: what is still held then is held for the backward pass
-        gc.collect()
-        alive.append(sum(reference() is not None for reference in kept))
-        return real(*rest)
+    class Watched(NextToken):  # between the passes: what is still held then is held for the backward pass
+        def __call__(self, *rest: Any, **how: Any) -> torch.Tensor:
+            gc.collect()
+            alive.append(sum(reference() is not None for reference in kept))
+            return real(*rest, **how)
 
-    fast._loss = loss  # type: ignore[method-assign]
+    fast.objective = Watched(fast.head, fast.ops)
     assert float(fast(packed, torch.ones((), device=DEVICE))) == pytest.approx(expected, rel=1e-5)
     assert alive[0] <= 1  # the last stream is the final norm's
     for name, parameter in model.named_parameters():
@@ -148,7 +150,7 @@ def test_what_enters_a_layer_is_kept_by_the_host_alone() -> None:
 
 def test_a_parameter_that_was_moved_is_noticed() -> None:
     model = tuned(True, ATTENTION)
-    fast = FastStep(model, SIZES, resident=True, graphs=on_gpu)
+    fast = FastStep(model, SIZES, resident=True, graphs=on_gpu, objective=NextToken)
     fast.decoder.adapters.parameters[0].data = fast.decoder.adapters.parameters[0].data.clone()
     with pytest.raises(RuntimeError, match="moved"):
         fast(full(128, SIZES), torch.ones((), device=DEVICE))
@@ -183,16 +185,16 @@ def test_a_pack_holds_each_conversation_and_trains_each_next_token(
     ids: list[list[int]], step: int, draw: random.Random
 ) -> None:
     sizes = Sizes(4, 64, step)
-    labels = [[i if draw.random() < 0.5 else -100 for i in row] for row in ids]
-    packed = pack(ids, labels, sizes, 7)
+    masks = [[draw.random() < 0.5 for _ in row] for row in ids]
+    packed = pack(ids, masks, sizes, 7)
     assert packed.size % step == 0 and packed.size - packed.tokens < step and len(packed.starts) == sizes.rows + 2
     wanted = []
-    for row, (these, marks) in enumerate(zip(ids, labels, strict=True)):
+    for row, (these, marks) in enumerate(zip(ids, masks, strict=True)):
         start, end = int(packed.starts[row]), int(packed.starts[row + 1])
         assert packed.ids[start:end].tolist() == these
         assert packed.positions[start:end].tolist() == list(range(len(these)))
         assert set(packed.rows[start:end].tolist()) == {row}
-        wanted += [(start + i, marks[i + 1]) for i in range(len(these) - 1) if marks[i + 1] != -100]
+        wanted += [(start + i, these[i + 1]) for i in range(len(these) - 1) if marks[i + 1]]
     assert list(zip(packed.where.tolist(), packed.targets.tolist(), strict=True)) == wanted
     assert int(packed.starts[-1]) == packed.size and packed.ids[packed.tokens :].tolist() == [7] * (
         packed.size - packed.tokens

@@ -106,7 +106,7 @@ def test_a_cut_keeps_ids_and_mask_together(length: int) -> None:
     whole = RENDERERS["instruct"].render(talk("hello", "how are you", "sad", "what happened"))
     cut = whole.cut(length)
     assert (cut.ids, cut.mask) == (whole.ids[:length], whole.mask[:length])
-    assert cut.trained == sum(label != -100 for label in cut.labels)
+    assert cut.trained == sum(cut.mask) and cut.foreseen == sum(cut.mask[1:])
 
 
 def test_many_at_once_are_the_same_as_one_by_one() -> None:

@@ -18,9 +18,10 @@ import pytest
 from huggingface_hub import ModelCard
 
 from counsel.errors import CounselError
+from counsel.files import read_json, write_json
 from counsel.publish.card import markdown, write_card
 from counsel.publish.settings import CardSettings
-from counsel.records import Run, read_json, write_json
+from counsel.records import Run
 
 SECTIONS = """
 # my\\_run
@@ -276,14 +277,14 @@ def here(run: Run, code: str) -> str:
 def check_snippet(run: Run, base: str, execute: Callable[[Run, str], str]) -> None:
     """It asks as the product asks, and gets its reply, but for what rounding in the 4-bit kernels changes late."""
     from counsel.conversation import Conversation
-    from counsel.model.engine import Sampling, load_engine
+    from counsel.model.engine import Request, Sampling, load_engine
 
     asked = Conversation.of([{"role": "user", "content": "I have been worried about my work and cannot sleep."}])
     engine = load_engine(base, run.adapter)
     code = snippet(card_of(run)) + "\nprint('IDS', prompt['input_ids'][0].tolist())"
     reply, ids = execute(run, code).rsplit("IDS ", 1)
     assert json.loads(ids) == engine.renderer.prompt_ids(asked)
-    expected = engine.complete([asked], Sampling(temperature=0, max_new_tokens=200))[0]
+    expected = engine.complete([Request(asked, Sampling(temperature=0, max_new_tokens=200))])[0].text
     assert len(expected.split()) >= 3
     assert reply.split()[:3] == expected.split()[:3]
 

@@ -73,6 +73,29 @@ def test_a_bare_list_of_messages_is_read(run: Run) -> None:
     assert levels(run(json.dumps([{"role": "user", "content": KILL}]))[1]) == ["moderate"]
 
 
+SILENT = [
+    {"role": "assistant", "content": ""},
+    {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+    {"role": "assistant"},
+    {"role": "assistant", "content": [{"type": "text", "text": "hello"}]},
+    {"role": "tool", "content": "42"},
+    {"role": "developer", "content": "Be kind."},
+    {"role": "system", "content": " "},
+    {"role": "user", "content": ""},
+]
+
+
+@pytest.mark.parametrize("silent", SILENT)
+def test_a_turn_without_words_keeps_nobody_from_being_heard(run: Run, silent: dict[str, Any]) -> None:
+    asked = {"role": "assistant", "content": "Are you thinking about killing yourself?"}
+    hello, yes, kill = ({"role": "user", "content": t} for t in ("hello", "yes", KILL))
+    code, verdicts, err = run(json.dumps({"messages": [hello, silent, kill]}))
+    assert (code, levels(verdicts), err) == (0, ["moderate"], "")
+    assert {e["turn"] for e in verdicts[0]["evidence"]} == {2}
+    with_silence = run(json.dumps([hello, asked, silent, yes]))[1]
+    assert levels(with_silence) == levels(run(json.dumps([hello, asked, yes]))[1]) == ["moderate"]
+
+
 @pytest.mark.parametrize("blank", ["\n\n", "  \t \n", "\u00a0\n\u2003\n", "\ufeff\n"])
 @pytest.mark.parametrize("flags", [[], ["--plain"]])
 def test_blank_lines_are_no_lines(run: Run, blank: str, flags: list[str]) -> None:
@@ -101,6 +124,10 @@ BROKEN = {
     "content that is none": json.dumps({"messages": [{"role": "user", "content": None}]}),
     "content that is a list": json.dumps({"messages": [{"role": "user", "content": [SECRET]}]}),
     "blank content": '{"messages": [{"role": "user", "content": " "}]}',
+    "a person's content that is a list of parts": json.dumps(
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": SECRET}]}, {"role": "assistant"}]}
+    ),
+    "nobody's words": '{"messages": [{"role": "assistant", "content": ""}, {"role": "user", "content": " "}]}',
     "nested deeply": "[" * 100_000,
     "nested deeply and closed": '{"a":' * 50_000 + "1" + "}" * 50_000,
     "a huge number": "1" * 10_000,
@@ -139,6 +166,23 @@ def test_characters_without_a_pair_are_read(run: Run) -> None:
     assert (code, levels(verdicts)) == (0, ["moderate"])
 
 
+ODD: dict[str, dict[str, Any]] = {
+    "empty": {"content": ""},
+    "blank": {"content": " \n"},
+    "none": {"content": None},
+    "missing": {"tool_calls": []},
+    "parts": {"content": [{"type": "text", "text": "Hello"}]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_turn_of_the_assistant_keeps_nobodys_words_from_being_read(run: Run, odd: dict[str, Any]) -> None:
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", **odd}, {"role": "user", "content": KILL}]
+    code, verdicts, _ = run(json.dumps({"messages": messages}))
+    assert (code, levels(verdicts)) == (0, ["moderate"])
+    assert {e["turn"] for e in verdicts[0]["evidence"]} == {2}
+
+
 @pytest.mark.parametrize("name", ["missing.jsonl", "."])
 def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path, name: str) -> None:
     code, verdicts, err = run("", str(tmp_path / name))
@@ -157,12 +201,15 @@ def test_a_wrong_call_is_told(run: Run, flags: list[str]) -> None:
 
 
 def test_helplines_of_a_country(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["screen", "--helplines", "GB"]) == 0
+    assert main(["helplines", "GB"]) == 0
     plain = capsys.readouterr().out.splitlines()
-    assert main(["screen", "--helplines", "GB", "--topic", "minor"]) == 0
+    assert main(["helplines", "GB", "--topic", "minor"]) == 0
     young = capsys.readouterr().out.splitlines()
+    assert main(["screen", "--helplines", "GB", "--topic", "minor"]) == 0  # as it was called before
+    old = capsys.readouterr()
+    assert old.out.splitlines() == young and "type `counsel helplines GB --topic minor`" in old.err
     assert plain and sorted(plain) == sorted(young) and plain != young
-    assert main(["screen", "--helplines", "ZZ"]) == 0
+    assert main(["helplines", "ZZ"]) == 0
     assert "findahelpline.com" in capsys.readouterr().out
 
 

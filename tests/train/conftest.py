@@ -63,12 +63,6 @@ def train(tiny_base: Path, prepared: Path, tmp_path: Path) -> Train:
 @pytest.fixture
 def reads_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fast steps are read late, as on a GPU."""
-    from counsel.train.trainer import CounselTrainer
+    from counsel.train.packs import Packs
 
-    real = CounselTrainer.go_fast
-
-    def go_fast(self: CounselTrainer, fast: Any) -> None:
-        real(self, fast)
-        self.reads_late = True
-
-    monkeypatch.setattr(CounselTrainer, "go_fast", go_fast)
+    monkeypatch.setattr(Packs, "reads_late", True)

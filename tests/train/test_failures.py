@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from counsel.train.trainer import CounselTrainer
+from counsel.train.trainer import SafeTrainer
 
 from .conftest import Train
 
@@ -20,17 +20,18 @@ from .conftest import Train
 def test_a_run_that_went_wrong_stops_with_its_last_good_checkpoint(
     train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: float
 ) -> None:
-    real = CounselTrainer.training_step
+    real = SafeTrainer.training_step
     trained: list[str] = []
 
-    def training_step(self: CounselTrainer, *rest: Any) -> Any:
+    def training_step(self: SafeTrainer, *rest: Any) -> Any:
         loss = real(self, *rest)
         if self.state.global_step != 4:
             return loss
-        trained[:] = self.batch_names()
-        return loss * value
+        trained[:] = self.names(self.batch_rows)
+        self.step_loss = loss * value
+        return loss
 
-    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
+    monkeypatch.setattr(SafeTrainer, "training_step", training_step)
     run = train("run", expect=1)
     error = capsys.readouterr().err
     assert "training went wrong at step 5" in error and "lower --learning-rate" in error
@@ -48,14 +49,14 @@ def test_out_of_memory_halves_the_rows_and_learns_the_same(
     train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], memory: str
 ) -> None:
     calm = train("calm", "--no-four-bit")
-    real = CounselTrainer.training_step
+    real = SafeTrainer.training_step
 
-    def training_step(self: CounselTrainer, model: Any, inputs: Any, *rest: Any) -> Any:
+    def training_step(self: SafeTrainer, model: Any, inputs: Any, *rest: Any) -> Any:
         if self.state.global_step >= 5 and self.args.per_device_train_batch_size > 2:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return real(self, model, inputs, *rest)
 
-    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
+    monkeypatch.setattr(SafeTrainer, "training_step", training_step)
     run = train("run", "--no-four-bit", "--memory", memory)
     assert (
         f"going on with --memory {memory} --rows 2 --accumulate 2 (the same effective batch)" in capsys.readouterr().err
@@ -68,10 +69,10 @@ def test_out_of_memory_halves_the_rows_and_learns_the_same(
 def test_memory_too_small_for_one_conversation_is_told(
     train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def training_step(self: CounselTrainer, *rest: Any) -> Any:
+    def training_step(self: SafeTrainer, *rest: Any) -> Any:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
+    monkeypatch.setattr(SafeTrainer, "training_step", training_step)
     train("run", expect=2)
     error = capsys.readouterr().err
     assert "--memory balanced --rows 4 --accumulate 1" in error

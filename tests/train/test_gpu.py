@@ -38,17 +38,17 @@ def test_grouping_changes_nothing_on_the_gpu(train: Train) -> None:
 
 
 def test_a_stopped_run_goes_on(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    from counsel.train.trainer import CounselTrainer
+    from counsel.train.trainer import SafeTrainer
 
     calm = train("calm")
-    real = CounselTrainer.training_step
+    real = SafeTrainer.training_step
 
-    def training_step(self: CounselTrainer, *rest: object) -> object:
+    def training_step(self: SafeTrainer, *rest: object) -> object:
         if self.state.global_step == 7:
             raise KeyboardInterrupt
         return real(self, *rest)
 
-    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
+    monkeypatch.setattr(SafeTrainer, "training_step", training_step)
     train("run", expect=1)
     monkeypatch.undo()
     run = train("run", "--resume")

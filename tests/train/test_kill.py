@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from counsel.records import Run, sha256_of
+from counsel.files import sha256_of
+from counsel.records import Run
 from counsel.train.checkpoints import checkpoints
 
 from .conftest import command
@@ -24,12 +25,12 @@ FLAGS = ("--dropout", "0.1", "--epochs", "2", "--save-steps", "3", "--valid-step
 DIE_WRITING = """
 import os, signal, sys
 from counsel.train import trainer
-real = trainer.CounselTrainer._save_rng_state
+real = trainer.SafeTrainer._save_rng_state
 def die(self, directory):
     if self.state.global_step == 6:
         os.kill(os.getpid(), signal.SIGKILL)
     real(self, directory)
-trainer.CounselTrainer._save_rng_state = die
+trainer.SafeTrainer._save_rng_state = die
 from counsel.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -25,7 +25,7 @@ def talk(question: str, reply: str) -> Conversation:
 
 def test_a_row_trains_the_reply_and_its_end_and_nothing_else(renderer: Renderer) -> None:
     rows = make_rows([talk("how are you", "well")], renderer, 100, "x")
-    trained = [i for i in rows.labels[0] if i != -100]
+    trained = [i for i, m in zip(rows.rendered[0].ids, rows.rendered[0].mask, strict=True) if m]
     assert renderer.tokenizer.decode(trained[:-1]).strip() == "well"
     assert trained[-1] == renderer.eos_id
 
@@ -64,6 +64,5 @@ def test_no_row_is_without_a_trained_token_at_any_length(
         rows = make_rows(conversations, renderer, length, "x")
     except CounselError:
         return
-    assert all(any(label != -100 for label in labels) for labels in rows.labels)
-    assert all(len(ids) == len(labels) <= length for ids, labels in zip(rows.ids, rows.labels, strict=True))
+    assert all(any(row.mask) and len(row.ids) == len(row.mask) <= length for row in rows.rendered)
     assert len(rows) + rows.dropped == len(conversations)

@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from counsel.cli import main
-from counsel.records import Run, sha256_of
+from counsel.files import sha256_of
+from counsel.records import Run
 from counsel.train import dry_run
+from counsel.train.objective import Task
 from counsel.train.settings import TrainSettings
 
 from .conftest import Train, command
@@ -195,10 +197,10 @@ def test_a_dry_run_goes_on_in_less_memory_too(
 ) -> None:
     real = dry_run.set_up
 
-    def set_up(settings: TrainSettings, *rest: Any) -> Any:
+    def set_up(task: Task, settings: TrainSettings, *rest: Any) -> Any:
         if settings.memory == "auto":
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return real(settings, *rest)
+        return real(task, settings, *rest)
 
     monkeypatch.setattr(dry_run, "set_up", set_up)
     train("run", "--dry-run", "--memory", "auto", "--max-steps", "2")

@@ -75,6 +75,7 @@ def trl_steps(tiny_base: Path, rows: Rows, tmp_path_factory: pytest.TempPathFact
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
+    labels = [[i if m else -100 for i, m in zip(r.ids, r.mask, strict=True)] for r in rows.rendered]
     config = SFTConfig(
         output_dir=str(tmp_path_factory.mktemp("trl")),
         per_device_train_batch_size=4,
@@ -95,7 +96,7 @@ def trl_steps(tiny_base: Path, rows: Rows, tmp_path_factory: pytest.TempPathFact
     trainer = SFTTrainer(
         model=load_base(str(tiny_base), "fp32", four_bit=False),
         args=config,
-        train_dataset=Dataset.from_dict({"input_ids": rows.ids, "labels": rows.labels}),
+        train_dataset=Dataset.from_dict({"input_ids": [r.ids for r in rows.rendered], "labels": labels}),
         processing_class=load_tokenizer(str(tiny_base)),
         peft_config=lora_config(16, 32, 0.0, ALL_LINEAR),
     )
@@ -108,17 +109,17 @@ def trl_steps(tiny_base: Path, rows: Rows, tmp_path_factory: pytest.TempPathFact
 def test_a_stopped_fast_run_goes_on_to_the_same_adapter(
     train: Train, monkeypatch: pytest.MonkeyPatch, memory: str
 ) -> None:
-    from counsel.train.trainer import CounselTrainer
+    from counsel.train.trainer import SafeTrainer
 
     calm = train("calm", "--memory", memory)
-    real = CounselTrainer.training_step
+    real = SafeTrainer.training_step
 
-    def training_step(self: CounselTrainer, *rest: Any) -> Any:
+    def training_step(self: SafeTrainer, *rest: Any) -> Any:
         if self.state.global_step == 7:
             raise KeyboardInterrupt
         return real(self, *rest)
 
-    monkeypatch.setattr(CounselTrainer, "training_step", training_step)
+    monkeypatch.setattr(SafeTrainer, "training_step", training_step)
     train("run", "--memory", memory, expect=1)
     monkeypatch.undo()
     run = train("run", "--memory", memory, "--resume")
@@ -149,11 +150,11 @@ def test_the_valid_loss_is_the_mean_over_trained_tokens(train: Train, tiny_base:
     model = load_tuned(str(tiny_base), run.adapter)
     valid = make_rows(Prepared.open(prepared).valid(), Renderer(tokenizer), 1024, "x")
     total, tokens = 0.0, 0
-    for ids, labels in zip(valid.ids, valid.labels, strict=True):  # one by one: no padding, no batch means
+    for row in valid.rendered:  # one by one: no padding, no batch means
+        ids, kept = torch.tensor(row.ids), torch.tensor(row.mask[1:])
         with torch.no_grad():
-            logits = model(torch.tensor([ids], device=model.device)).logits[0, :-1].double().cpu()
-        kept = torch.tensor(labels[1:]) != -100
-        total += float(torch.nn.functional.cross_entropy(logits[kept], torch.tensor(labels[1:])[kept], reduction="sum"))
+            logits = model(ids[None].to(model.device)).logits[0, :-1].double().cpu()
+        total += float(torch.nn.functional.cross_entropy(logits[kept], ids[1:][kept], reduction="sum"))
         tokens += int(kept.sum())
     assert measured["valid_tokens"] == tokens
     assert min(m["valid_loss"] for m in run.metrics() if "valid_loss" in m) == pytest.approx(total / tokens, abs=1e-5)

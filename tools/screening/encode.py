@@ -16,14 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-MOST_CONTEXT, MOST_MESSAGE = 72, 176
-"""Tokens."""
-GROUP = 64
-"""Weights that share a scale."""
-STEPS = (-1.0, -0.6962, -0.5251, -0.3949, -0.2844, -0.1848, -0.0911, 0.0,
-         0.0796, 0.1609, 0.2461, 0.3379, 0.4407, 0.5626, 0.7230, 1.0)  # fmt: skip
-"""NF4: the quantiles of a normal distribution (Dettmers et al. 2023)."""
-
+from counsel.model.encoder import GROUP, MOST_CONTEXT, MOST_MESSAGE, STEPS
 
 class Coarse(nn.Module):
     """A weight as its 4 bits say it; gradients pass straight through."""

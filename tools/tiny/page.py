@@ -11,7 +11,7 @@ from generate import Generator
 from world import HERE, load_world
 
 from counsel.conversation import Conversation
-from counsel.model.engine import Sampling, load_engine
+from counsel.model.engine import Request, Sampling, load_engine
 
 COUNT, SEED = 30, 2026
 FREE = (
@@ -58,8 +58,10 @@ def main() -> None:
     prompts = [*unseen(HERE.parents[1] / "src/counsel/data/sample.jsonl"), *FREE]
     asked = [Conversation.of([{"role": "user", "content": p}]) for p in prompts]
     greedy = Sampling(temperature=0, max_new_tokens=120)
-    before = load_engine("counsel-tiny").complete(asked, greedy)
-    after = load_engine("counsel-tiny", options.run / "adapter").complete(asked, greedy)
+    engine = load_engine("counsel-tiny", options.run / "adapter")
+    before, after = (
+        [c.text for c in engine.complete([Request(a, greedy, tuned) for a in asked])] for tuned in (False, True)
+    )
     lines = [HEAD.format(seed=SEED)]
     for number, (prompt, old, new) in enumerate(zip(prompts, before, after, strict=True), start=1):
         if number == COUNT + 1:

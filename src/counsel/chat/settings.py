@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from counsel.safety.settings import JudgeSettings
+
 
 @dataclass(frozen=True, kw_only=True)
-class ChatSettings:
+class ChatSettings(JudgeSettings):
     """Which model talks, and how."""
 
     run: Path
@@ -27,7 +29,7 @@ class ChatSettings:
     """Instructions that are put before the first message."""
     country: str | None = None
     """The country whose helplines are offered (US, GB, ES, …); without it, the international directory."""
-    jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "EU", "none"] = "none"
+    jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "US-WA", "US-OR", "EU", "none"] = "none"
     """Whose law's notices are given, beside the disclosure that this is an AI."""
     counts: Path | None = None
     """Count referrals to human help in this file, by month and category, without any content."""
@@ -35,6 +37,7 @@ class ChatSettings:
     """Show the model's own words, with neither screen nor protocol. For study, never for a person who needs help."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.temperature < 0:
             raise ValueError(f"--temperature must be 0 or more, not {self.temperature}")
         if not 0 < self.top_p <= 1:

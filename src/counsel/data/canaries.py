@@ -41,6 +41,11 @@ class Canary:
         return Conversation(messages, id=self.id, source="canary", group=f"canary-{self.id}")
 
 
+def is_canary(conversation: Conversation) -> bool:
+    """Whether a conversation of a prepared file was planted there."""
+    return conversation.source == "canary" and conversation.group == f"canary-{conversation.id}"
+
+
 def make_canaries(count: int, seed: int) -> tuple[list[Canary], list[Canary]]:
     """Canaries to plant, and as many controls of the same form that are never planted.
 

@@ -1,6 +1,7 @@
 """A prepared directory, read: ``Prepared.open(directory)``, then ``.train()``, ``.valid()``, ``.audit``.
 
-``eval()`` is the only code of the project that opens eval.jsonl, and only evaluation calls it.
+Two methods of the project open eval.jsonl: ``eval()``, which only evaluation calls, and ``conversations()``, by which
+``counsel prepare --like`` keeps what is held out held out.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counsel.conversation import Conversation
-from counsel.data.folder import MADE
+from counsel.conversation import Conversation, json_value
 from counsel.errors import CounselError
-from counsel.records import read_json
+from counsel.files import read_json, sha256_of
+
+MADE = "audit.json"
+"""The file by which a prepared directory is known."""
+_AGAIN = "run `counsel prepare` again with --overwrite"
 
 
 @dataclass(frozen=True)
@@ -30,20 +34,17 @@ class Prepared:
         """A directory that ``counsel prepare`` made.
 
         Raises:
-            CounselError: when it is none.
+            CounselError: when it is not one.
         """
         path = Path(directory)
+        make = "make it with `counsel prepare FILES --out DIR`"
+        if not path.is_dir():
+            raise CounselError("there is no such directory of prepared data", where=path, fix=make)
         if not (path / MADE).is_file():
-            raise CounselError(
-                "this is no prepared data", where=path, fix="make it with `counsel prepare FILES --out DIR`"
-            )
+            raise CounselError("this directory holds no prepared data", where=path, fix=make)
         audit = read_json(path / MADE)
         if not isinstance(audit, dict) or not isinstance(audit.get("files"), dict):
-            raise CounselError(
-                "the audit names no files",
-                where=path / MADE,
-                fix="run `counsel prepare` again with --overwrite",
-            )
+            raise CounselError("the audit names no files", where=path / MADE, fix=_AGAIN)
         return cls(path, audit)
 
     @property
@@ -54,29 +55,33 @@ class Prepared:
 
     def train(self) -> list[Conversation]:
         """What is trained on."""
-        return list(self._read("train.jsonl"))
+        return list(self.conversations("train.jsonl"))
 
     def valid(self) -> list[Conversation]:
         """What chooses the checkpoint; empty after a split by row."""
-        return list(self._read("valid.jsonl"))
+        return list(self.conversations("valid.jsonl"))
 
     def eval(self) -> list[Conversation]:
         """What the result is measured on, once; replies to one prompt share a ``group``."""
-        return list(self._read("eval.jsonl"))
+        return list(self.conversations("eval.jsonl"))
 
-    def _read(self, name: str) -> Iterator[Conversation]:
+    def conversations(self, name: str) -> Iterator[Conversation]:
+        """One file, a conversation at a time.
+
+        Raises:
+            CounselError: when the file is missing, or is not what was prepared.
+        """
         path = self.path / name
         entry = self.audit["files"].get(name)
-        again = "run `counsel prepare` again with --overwrite"
         if entry is None or not path.is_file():
-            raise CounselError("a file of the prepared data is missing", where=path, fix=again)
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-            raise CounselError("the file has changed since it was prepared", where=path, fix=again)
-        for n, line in enumerate(content.splitlines(), 1):
-            try:
-                body = json.loads(line)
-                origin = {k: body[k] for k in ("id", "source", "group")}
-                yield Conversation.of(body["messages"], **origin)
-            except (ValueError, KeyError, TypeError) as e:
-                raise CounselError(f"no prepared conversation: {e}", where=f"{path}:{n}", fix=again) from e
+            raise CounselError("a file of the prepared data is missing", where=path, fix=_AGAIN)
+        if sha256_of(path) != entry["sha256"]:
+            raise CounselError("the file has changed since it was prepared", where=path, fix=_AGAIN)
+        with open(path, "rb") as f:
+            for n, line in enumerate(f, 1):
+                try:
+                    yield Conversation.from_json(json_value(line.decode("utf-8")))
+                except ValueError as e:
+                    raise CounselError(
+                        f"the line is not a prepared conversation: {e}", where=f"{path}:{n}", fix=_AGAIN
+                    ) from e

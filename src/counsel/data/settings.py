@@ -21,6 +21,8 @@ class PrepareSettings:
     """The share of conversations for valid.jsonl, which training watches."""
     eval_share: float = 0.1
     """The share of conversations for eval.jsonl, which only `counsel evaluate` reads."""
+    like: Path | None = None
+    """A directory that `counsel prepare` made: its groups of prompts stay where they are; only new ones are placed."""
     sample: int | None = None
     """Use only so many conversations, drawn at random; with --split row they are drawn before deduplication."""
     similarity: float = 0.7
@@ -67,5 +69,7 @@ class PrepareSettings:
             raise ValueError(f"--similarity must be above 0 and at most 1, not {self.similarity}")
         if self.split not in ("group", "row"):
             raise ValueError(f"--split must be group or row, not {self.split}")
+        if self.like is not None and self.split == "row":
+            raise ValueError("--like keeps groups of prompts together, and --split row does not: leave one of them out")
         if self.on_error not in ("stop", "skip"):
             raise ValueError(f"--on-error must be stop or skip, not {self.on_error}")

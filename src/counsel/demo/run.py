@@ -15,9 +15,10 @@ from counsel.demo.settings import DemoSettings
 from counsel.errors import CounselError
 from counsel.evaluate.run import evaluate
 from counsel.evaluate.settings import EvaluateSettings
-from counsel.model.engine import Sampling, load_engine
+from counsel.evaluate.systems import System
 from counsel.publish.card import write_card
 from counsel.publish.settings import CardSettings
+from counsel.respondents import systems
 from counsel.train.recipes import load_recipe
 from counsel.train.run import train
 from counsel.train.settings import Asked, TrainSettings
@@ -54,11 +55,13 @@ def demo(settings: DemoSettings, say: Say) -> None:
     say("\n2/5 train: an adapter on counsel-tiny in 4 bit")
     train(Asked(asked, dict.fromkeys(recipe, "recipe tiny")), say)
     say("\n3/5 evaluate: on conversations that it never saw")
-    evaluate(EvaluateSettings(run=run), say)
+    measured = EvaluateSettings(run=run)
+    base, tuned = systems(measured)
+    evaluate(measured, (base, tuned), say)
     say("\n4/5 card")
     write_card(CardSettings(run=run), say)
     say("\n5/5 the same two prompts, before and after tuning")
-    _before_and_after(run, say)
+    _before_and_after(base, tuned, say)
     say(f"\nDone in {time.monotonic() - started:.0f} s.{NEXT.format(run=run, counsel=_program())}")
 
 
@@ -78,10 +81,8 @@ def _emptied(out: Path) -> Path:
     return out
 
 
-def _before_and_after(run: Path, say: Say) -> None:
+def _before_and_after(base: System, tuned: System, say: Say) -> None:
     asked = [Conversation.of([{"role": "user", "content": prompt}]) for prompt in PROMPTS]
-    greedy = Sampling(temperature=0, max_new_tokens=120)
-    before = load_engine("counsel-tiny").complete(asked, greedy)
-    after = load_engine("counsel-tiny", run / "adapter").complete(asked, greedy)
+    before, after = (system.respond(asked, lambda n: None) for system in (base, tuned))
     for prompt, old, new in zip(PROMPTS, before, after, strict=True):
-        say(f"\n  you     {prompt}\n  before  {old}\n  after   {new}")
+        say(f"\n  you     {prompt}\n  before  {old.text}\n  after   {new.text}")

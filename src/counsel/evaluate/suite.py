@@ -1,39 +1,131 @@
-"""The suite: what is measured on a model's replies, whoever gives them.
+"""What every scorer is given and gives.
 
-A scorer sees conversations and ways to have them answered, never a model, so that one suite measures the bare
-model, the guarded product or a remote endpoint. To add one: write it in a file of its own beside this one and
-name it in ``SCORERS``; its result is written to ``results/NAME.json``.
+A scorer sees conversations and what systems said to them, never a model, so that one suite measures the bare model, the
+guarded product or a remote endpoint. It names its probes, is handed what each system made of them, and returns scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from counsel.conversation import Conversation
-from counsel.evaluate import samples
-
-Respond = Callable[[Sequence[Conversation]], list[str]]
-"""Conversations that end with the user's turn in, one reply to each out."""
+from counsel.evaluate.held_out import HeldOut
+from counsel.evaluate.replies import Reply
+from counsel.evaluate.systems import Foreseen
+from counsel.model.render import Rendered
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What every scorer is given."""
+    """What all scorers work from.
 
-    conversations: Sequence[Conversation]
-    """The eval set, whole conversations with their references."""
-    respond: Mapping[str, Respond]
-    """Who is measured, by name: here ``base`` and ``tuned``, in this order."""
-    count: int
-    """How many conversations a scorer that shows examples may take."""
-    seed: int
-    """Of every draw."""
+    Attributes:
+        held_out: the conversations that the run never saw.
+        systems: the names of those who are measured, ``base`` and ``tuned`` first.
+        seed: of every draw.
+        resamples: draws behind an interval.
+        samples: how many prompts a scorer that shows examples may take.
+    """
+
+    held_out: HeldOut
+    systems: tuple[str, ...]
+    seed: int = 0
+    resamples: int = 10_000
+    samples: int = 6
 
 
-Scorer = Callable[[Suite], dict[str, Any]]
+@dataclass(frozen=True)
+class Probes:
+    """What a scorer wants to have asked: conversations to be answered, and whole ones to be foreseen."""
 
-SCORERS: dict[str, Scorer] = {
-    "samples": lambda suite: samples.score(suite.conversations, suite.respond, suite.count, suite.seed),
-}
+    prompts: Sequence[Conversation] = ()
+    examples: Sequence[Rendered] = ()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the systems made of a scorer's probes, in their order; by the system's name.
+
+    Attributes:
+        replies: one to each prompt.
+        foreseen: of the examples; None for a system of which only words come out.
+    """
+
+    replies: Mapping[str, Sequence[Reply]] = field(default_factory=dict)
+    foreseen: Mapping[str, Foreseen | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number about one system.
+
+    Attributes:
+        name: what was measured.
+        system: of whom.
+        value: None where nothing could be scored: never 0 in its place.
+        low: the lower end of the 95 % interval; None where there is none.
+        high: its upper end.
+        n: how many things the value is made from.
+        unscored: how many could not be scored, and are no part of the value.
+    """
+
+    name: str
+    system: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unscored: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != (self.n == 0):
+            raise ValueError(f"{self.name} of {self.system}: a value is made from something, and nothing has no value")
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"{self.name} of {self.system}: an interval has two ends")
+
+    @classmethod
+    def none(cls, name: str, system: str, unscored: int) -> Score:
+        """The score of a system of which nothing could be scored."""
+        return cls(name, system, None, None, None, 0, unscored)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a scorer found.
+
+    Attributes:
+        scores: its numbers.
+        details: what else ``results/SCORER.json`` holds.
+        tables: further files, ``results/NAME.json``, by name.
+        told: one sentence for whoever waits; empty for none.
+    """
+
+    scores: Sequence[Score] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    told: str = ""
+
+    def to_json(self, scorer: Scorer) -> dict[str, Any]:
+        """The body of ``results/SCORER.json``, without what made it."""
+        head = {"scorer": scorer.name, "validated": scorer.validated, "scores": [asdict(s) for s in self.scores]}
+        return head | dict(self.details)
+
+
+class Scorer(Protocol):
+    """One way to measure; a file of its own in ``scorers/``, made with the suite."""
+
+    @property
+    def name(self) -> str:
+        """As ``--only`` and ``results/NAME.json`` call it."""
+
+    @property
+    def validated(self) -> bool:
+        """Whether its numbers were shown to be what they claim: against people's judgement, or an exact definition."""
+
+    def probes(self) -> Probes:
+        """What it wants to have asked."""
+
+    def score(self, answers: Answers) -> Scores:
+        """Its numbers, from what the systems made of the probes."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from counsel.files import read_json, write_json
 from counsel.model.render import TINY, TINY_PATH
-from counsel.records import read_json, write_json
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel

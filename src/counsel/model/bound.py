@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
+from counsel.model import machine
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -32,7 +34,7 @@ def matmul_rate() -> float:
     import torch
 
     n, repeats = 8192, 10
-    a, b = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    a, b = (torch.randn(n, n, device=machine.device(), dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
         a @ b
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
@@ -40,19 +42,17 @@ def matmul_rate() -> float:
     for _ in range(repeats):
         a @ b
     end.record()
-    torch.cuda.synchronize()
+    machine.wait()
     rate = float(2 * n**3 * repeats / (start.elapsed_time(end) / 1000))
     del a, b
-    torch.cuda.empty_cache()
+    machine.give_back()
     torch.cuda.reset_peak_memory_stats()
     return rate
 
 
 def share_of_bound(model: nn.Module) -> Callable[[float], float] | None:
     """From tokens a second to the share of the bound; None without a GPU."""
-    import torch
-
-    if not torch.cuda.is_available():
+    if not machine.on_gpu():
         return None
     most = matmul_rate() / (FLOP_PER_PARAMETER_AND_TOKEN * frozen_parameters(model))
     return lambda tokens_per_s: tokens_per_s / most

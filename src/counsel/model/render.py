@@ -73,14 +73,18 @@ class Rendered:
         return Rendered(self.ids[:max_length], self.mask[:max_length])
 
     @property
-    def labels(self) -> list[int]:
-        """The ids, with -100 where nothing is trained."""
-        return [i if m else -100 for i, m in zip(self.ids, self.mask, strict=True)]
-
-    @property
     def trained(self) -> int:
         """How many tokens are trained."""
         return sum(self.mask)
+
+    @property
+    def foreseen(self) -> int:
+        """How many of them carry loss: a first token has nothing before it to be foreseen from."""
+        return sum(self.mask[1:])
+
+    def trains(self, token: int) -> bool:
+        """Whether this token is trained anywhere."""
+        return any(m and i == token for i, m in zip(self.ids, self.mask, strict=True))
 
 
 class Renderer:

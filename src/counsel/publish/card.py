@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from counsel.evaluate.facts import Facts, cautions, change, render, verdict
+from counsel.files import write_atomically
 from counsel.publish.settings import CardSettings
-from counsel.records import Run, write_atomically
+from counsel.records import Run
+from counsel.report.facts import Facts
+from counsel.report.page import render
+from counsel.report.wording import cautions, change, verdict
 
 Say = Callable[[str], None]
 

@@ -6,18 +6,16 @@ may count at once. docs/notices.md says how the yearly figures are made of it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
-import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from counsel.errors import CounselError
-from counsel.records import unwritable, write_json
+from counsel.files import lock, write_json
 from counsel.safety.verdict import CATEGORIES, Category
 
 TOTAL = "referrals"
@@ -25,14 +23,13 @@ TOTAL = "referrals"
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _PATIENCE = 10.0
 """Seconds that another process is waited for; each holds the file for some milliseconds."""
-_PAUSE = 0.005
 
 
 class Counters:
     """The counts in one file. It need not exist yet; its directory must.
 
     Args:
-        path: the file; the lock beside it is named ``.NAME.lock``.
+        path: the file; while it is written, a lock named ``.NAME.lock`` stands beside it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -93,7 +90,7 @@ class Counters:
             reason = e.strerror or str(e)
             raise CounselError(f"could not read the counts: {reason}", where=self.path, fix="check the path") from e
         except (ValueError, RecursionError) as e:
-            raise self._damaged("it is no JSON") from e
+            raise self._damaged("it is not JSON") from e
         if not isinstance(content, dict) or content.keys() != {"months"} or not isinstance(content["months"], dict):
             raise self._damaged("it does not hold months alone")
         for name, month in content["months"].items():
@@ -111,25 +108,7 @@ class Counters:
             fix="restore the file from a copy, or move it aside and count on in a new one",
         )
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Hold the file among processes and threads; the lock ends with its holder, however that ends."""
-        try:
-            handle = open(self.path.with_name(f".{self.path.name}.lock"), "a")  # noqa: SIM115 - held to the end
-        except OSError as e:
-            raise unwritable(self.path, e) from e
-        with handle:
-            deadline = time.monotonic() + _PATIENCE
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError as e:
-                    if time.monotonic() > deadline:
-                        raise CounselError(
-                            "another process holds the counts", where=self.path, fix="find it and end it"
-                        ) from e
-                    time.sleep(_PAUSE)
-                except OSError as e:  # a file system without locks
-                    raise unwritable(self.path, e) from e
-            yield
+    def _lock(self) -> AbstractContextManager[None]:
+        """Hold the file among processes and threads."""
+        busy = CounselError("another process holds the counts", where=self.path, fix="find it and end it")
+        return lock(self.path.with_name(f".{self.path.name}.lock"), busy, patience=_PATIENCE)

@@ -1,160 +1,27 @@
-"""The helplines of a country, from ``helplines.toml``: checked, dated, withheld once they have expired.
+"""Which helplines of a country a person is shown, and how they are said; expired ones are withheld.
 
-The country is what a person chose or a deployment set, never a guess. Nothing here reads a clock or a network: the
-day is an argument. No number is shown to anybody that does not stand in the registry.
+The country is what a person chose or a deployment set, never a guess. Nothing here reads a clock: the day is an
+argument. No number is shown to anybody that does not stand in the registry (``counsel.helplines``).
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import date, timedelta
-from functools import cache
-from pathlib import Path
-from typing import Any
+from datetime import date
 
 from counsel.errors import CounselError
+from counsel.helplines import ALIASES, TOPICS, Helpline, load
 
-REGISTRY = Path(__file__).with_name("helplines.toml")
-TOPICS = ("emergency", "suicide", "abuse", "minor", "veterans", "directory")
-AUDIENCES = ("everyone", "veterans", "women", "children", "young people")
 MEMBERS_OF_EU = frozenset(
     "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split()
 )  # the 27 of the European Union on 2026-11-23
-LONGEST = timedelta(days=366)
-"""No entry may go unchecked for longer."""
-_ALIASES = {"UK": "GB"}
-_NUMBER = re.compile(r"\d(?:[\d -]*\d)?")
 _A_LINE = re.compile(r" (?:Lifeline|Hotline|Helpline|Line|line)$|^Línea ")
-_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
-
-
-@dataclass(frozen=True, slots=True)
-class Helpline:
-    """One line. The fields are explained at the top of ``helplines.toml``; ``free`` is None where it is unknown."""
-
-    country: str
-    name: str
-    hours: str
-    languages: tuple[str, ...]
-    audience: str
-    topics: tuple[str, ...]
-    free: bool | None
-    source: str
-    checked_on: date
-    expires: date
-    number: str = ""
-    press: str = ""
-    also: str = ""
-    tty: str = ""
-    text: str = ""
-    keyword: str = ""
-    web: str = ""
-
-    def expired(self, today: date) -> bool:
-        """Whether the entry must no longer be shown: from the day ``expires`` on."""
-        return today >= self.expires
-
-    @property
-    def is_emergency(self) -> bool:
-        """Whether it is the number of the emergency services."""
-        return "emergency" in self.topics
-
-    @property
-    def is_directory(self) -> bool:
-        """Whether it lists helplines and is none itself."""
-        return "directory" in self.topics
-
-    @property
-    def is_open_and_free(self) -> bool:
-        """Whether it is known to cost nothing and to answer at every hour."""
-        return self.free is True and self.hours == "24/7"
-
-
-_OPTIONAL = frozenset({"number", "press", "also", "tty", "text", "keyword", "web"})
-_KEYS = tuple(f.name for f in fields(Helpline))
-
-
-@cache
-def load() -> tuple[Helpline, ...]:
-    """Every entry of the registry, expired or not, in the order of the file.
-
-    Raises:
-        CounselError: when the file has an unknown key, lacks a source, or holds a date or a number that is none.
-    """
-    return read(REGISTRY)
-
-
-def read(path: Path) -> tuple[Helpline, ...]:
-    """The entries of a registry in a file of one's own; ``load`` says what is checked."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise CounselError(f"the helplines could not be read: {e}", where=path, fix="restore the file") from e
-    if set(content) != {"line"}:
-        raise CounselError("a registry holds [[line]] tables and nothing else", where=path, fix="see docs/helplines.md")
-    lines = tuple(_line(entry, f"{path.name}, line entry {n}") for n, entry in enumerate(content["line"], 1))
-    if not any(line.country == "*" and line.is_directory for line in lines):
-        raise CounselError("the directory for everywhere else is missing", where=path, fix="keep the entry of *")
-    return lines
-
-
-def _line(entry: Mapping[str, Any], where: str) -> Helpline:
-    """One checked entry."""
-    fault = _shape_fault(entry) or _value_fault(entry)
-    if fault:
-        what, fix = fault
-        raise CounselError(what, where=f"{where} ({entry.get('country')}, {entry.get('name')})", fix=fix)
-    free = None if entry["free"] == "unknown" else entry["free"]
-    rest = {"free": free, "languages": tuple(entry["languages"]), "topics": tuple(entry["topics"])}
-    return Helpline(**{**entry, **rest})
-
-
-def _shape_fault(entry: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What is wrong with the keys or their types, and what to do."""
-    for key in entry:
-        if key not in _KEYS:
-            return f"{key!r} is no field of a helpline", f"use one of {', '.join(_KEYS)}"
-    for key in _KEYS:
-        if key not in entry and key not in _OPTIONAL:
-            return f"{key} is missing", f"add {key}"
-    for key in ("country", "name", "hours", "audience", "source", *sorted(_OPTIONAL & entry.keys())):
-        if not isinstance(entry[key], str) or not (entry[key].strip() or key == "hours"):
-            return f"{key} must be words", f"write {key} as a text in quotes"
-    for key in ("languages", "topics"):
-        if not isinstance(entry[key], list) or not all(isinstance(item, str) for item in entry[key]):
-            return f"{key} must be a list of words", f'write {key} as ["…", "…"]'
-    for key in ("checked_on", "expires"):
-        if type(entry[key]) is not date:  # a datetime is a date too, and is none here
-            return f"{key} is no date", "write it as 2026-11-23, without quotes"
-    return None
-
-
-def _value_fault(entry: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What is wrong with the values, and what to do."""
-    if not entry["checked_on"] < entry["expires"] <= entry["checked_on"] + LONGEST:
-        return "expires must be after checked_on, by a year at most", "check the line again and set both dates"
-    if not re.fullmatch(r"[A-Z]{2}|\*", entry["country"]) or entry["country"] in _ALIASES:
-        return "country is no ISO 3166 code, EU or *", "write two capital letters"
-    if entry["free"] not in (True, False, "unknown"):
-        return "free is none of true, false and unknown", 'write true, false or "unknown"'
-    if entry["audience"] not in AUDIENCES or not set(entry["topics"]) <= set(TOPICS) or not entry["topics"]:
-        return "audience or topics are not known", f"use {', '.join(AUDIENCES)}; {', '.join(TOPICS)}"
-    for key in ("number", "also", "tty", "text", "press"):
-        if key in entry and not _NUMBER.fullmatch(entry[key]):
-            return f"{key} is no number", "write digits, spaces and hyphens"
-    if "web" in entry and not _HOST.fullmatch(entry["web"]):
-        return "web is no host", "write it as example.org"
-    if not entry.keys() & {"number", "text", "web"}:
-        return "there is no way to reach it", "give number, text or web"
-    return None
 
 
 def known_countries() -> tuple[str, ...]:
     """The codes that have entries of their own, sorted; EU among them."""
-    return tuple(sorted({line.country for line in load()} - {"*"}))
+    return tuple(sorted({line.country for line in load().lines} - {"*"}))
 
 
 def check_country(code: str) -> str:
@@ -172,7 +39,7 @@ def check_country(code: str) -> str:
             fix=f"give two letters as in ISO 3166; {', '.join(known_countries())} have lines of their own, "
             "any other is shown the directory of helplines",
         )
-    return _ALIASES.get(plain, plain)
+    return ALIASES.get(plain, plain)
 
 
 def helplines(
@@ -196,9 +63,9 @@ def helplines(
     if topic is not None and topic not in TOPICS:
         raise CounselError(f"{topic!r} is no topic of a helpline", fix=f"use one of {', '.join(TOPICS)}")
     code = check_country(country) if country else None
-    own = [line for line in load() if line.country == code]
+    own = [line for line in load().lines if line.country == code]
     if not own and code in MEMBERS_OF_EU:
-        own = [line for line in load() if line.country == "EU"]
+        own = [line for line in load().lines if line.country == "EU"]
     shown = [line for line in own if not line.expired(today)]
 
     def rank(line: Helpline) -> tuple[bool, ...]:
@@ -215,23 +82,8 @@ def helplines(
     shown.sort(key=rank)
     if len(shown) < len(own) or all(line.is_emergency for line in shown):
         # The directory is the last resort: it is shown even when its own entry is overdue.
-        shown += [line for line in load() if line.is_directory]
+        shown += [line for line in load().lines if line.is_directory]
     return tuple(shown)
-
-
-def numbers() -> frozenset[str]:
-    """The digits of every number of the registry, those for texting too: a reply may hold no other."""
-    found = {_digits(n) for line in load() for n in (line.number, line.also, line.tty, line.text) if n}
-    return frozenset(found)
-
-
-def sites() -> frozenset[str]:
-    """The host of every web address of the registry: a reply may hold no other."""
-    return frozenset(line.web for line in load() if line.web)
-
-
-def _digits(number: str) -> str:
-    return re.sub(r"\D", "", number)
 
 
 _SAID = {

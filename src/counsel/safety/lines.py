@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import IO, Any
+from typing import IO
 
-from counsel.conversation import ROLES, Message
+from counsel.conversation import Message, heard_in, json_value
 from counsel.errors import CounselError
 
 STDIN = "-"
+NOTHING = "…"
+"""What a model's turn without words is read as."""
 
 
 def lines(files: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -38,24 +39,9 @@ def plain(line: str) -> list[Message]:
 
 
 def conversation(line: str) -> list[Message]:
-    """The messages of a JSON object with ``messages``, or of a bare list of them.
+    """The messages of a JSON object with ``messages``, or of a bare list of them, in which people are heard.
 
     Raises:
         ValueError: with the reason.
     """
-    try:
-        value = json.loads(line)
-    except RecursionError as e:
-        raise ValueError("it is nested too deeply") from e
-    entries = value.get("messages") if isinstance(value, dict) else value
-    if not isinstance(entries, list) or not entries:
-        raise ValueError("there is no list of messages")
-    return [_message(entry) for entry in entries]
-
-
-def _message(entry: Any) -> Message:
-    if not isinstance(entry, dict) or not {"role", "content"} <= entry.keys():
-        raise ValueError("a message needs a role and a content")
-    if entry["role"] not in ROLES:  # what stands there instead may be somebody's words: it is not repeated
-        raise ValueError(f"a role is none of {', '.join(ROLES)}")
-    return Message(entry["role"], entry["content"])
+    return heard_in(json_value(line))

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from counsel.errors import CounselError
-from counsel.safety.screening.phrases import Match, Phrases
-from counsel.safety.screening.spelling import Reader, Word
+from counsel.safety.reading.phrases import Match, Phrases
+from counsel.safety.reading.spelling import Reader, Word
 
 TABLE = Path(__file__).with_name("notices.toml")
-Jurisdiction = Literal["US-CA", "US-NY", "US-UT", "US-IL", "EU", "none"]
+Jurisdiction = Literal["US-CA", "US-NY", "US-UT", "US-IL", "US-WA", "US-OR", "EU", "none"]
 JURISDICTIONS: tuple[Jurisdiction, ...] = get_args(Jurisdiction)
 Kept = Literal["nothing", "this_device", "until_deleted"]
 Reads = Literal["never", "on_handoff", "for_quality"]
-Kind = Literal["start", "returned", "unavailable", "asked", "reminder", "break"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+NoticeKind = Literal["start", "returned", "unavailable", "asked", "reminder", "break"]
+KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
 """In the order in which they are shown."""
 _SLIPS = ("human", "person", "robot", "machine", "humano", "humana", "persona", "maquina")
 """Words in which a slip of one letter is mended."""
@@ -59,7 +59,7 @@ class Law:
 class Notice:
     """One notice, to be shown as it is, before the reply and never in its place."""
 
-    kind: Kind
+    kind: NoticeKind
     text: str
 
 
@@ -149,7 +149,7 @@ def due(policy: Policy, at: Situation) -> tuple[Notice, ...]:
     words = _load().words["es" if at.language.casefold().split("-")[0] == "es" else "en"]
     opening = _opening(kept_law, at)
     minor_hours = kept_law.minor_hours if at.known_minor else 0
-    wanted: dict[Kind, bool] = {
+    wanted: dict[NoticeKind, bool] = {
         "start": opening == "start",
         "returned": opening == "returned",
         "unavailable": opening is not None and not kept_law.therapy_allowed,
@@ -178,13 +178,19 @@ def _passed(at: Situation, hours: int) -> bool:
     return (at.now - at.started_at) // every > (shown - at.started_at) // every
 
 
-def _text(kind: Kind, policy: Policy, words: Mapping[str, Any]) -> str:
+def _text(kind: NoticeKind, policy: Policy, words: Mapping[str, Any]) -> str:
     text: str = words[kind]
     if kind not in ("start", "returned"):
         return text
     parts = [text, words["start"]] if kind == "returned" else [text]
     parts += [words["kept"][policy.kept], words["reads"][policy.reads], words["also"].get(policy.jurisdiction, "")]
     return " ".join(p for p in parts if p)
+
+
+def privacy(policy: Policy, language: str) -> str:
+    """What is kept of the talk and who reads it, in the words of the notice that opened it."""
+    words = _load().words["es" if language.casefold().split("-")[0] == "es" else "en"]
+    return f"{words['kept'][policy.kept]} {words['reads'][policy.reads]}"
 
 
 def asks_if_human(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""``counsel screen``: conversations in, one verdict a line out; or the measured screen; or a country's helplines."""
+"""``counsel screen``: conversations in, one verdict a line out; or the measured screen. ``counsel helplines``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from datetime import date
 from counsel.errors import CounselError
 from counsel.safety.helplines import helplines, spoken
 from counsel.safety.lines import STDIN, conversation, lines, plain
+from counsel.safety.screening.opinion import judge_of
 from counsel.safety.screening.screen import Screen
-from counsel.safety.settings import ScreenSettings
+from counsel.safety.settings import HelplinesSettings, ScreenSettings
 
 Say = Callable[[str], None]
 FORMAT = 'give {"messages": [{"role": "user", "content": "…"}]}, or use --plain for a message a line'
@@ -28,15 +29,16 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
         CounselError: naming file and line of what cannot be read.
     """
     if settings.helplines is not None:
-        for helpline in helplines(settings.helplines, settings.topic, today=date.today()):
-            print(spoken(helpline, "en"))
+        show_helplines(settings.helplines, HelplinesSettings(topic=settings.topic))
+        topic = f" --topic {settings.topic}" if settings.topic else ""
+        say(f"--helplines has moved: from the next version on, type `counsel helplines {settings.helplines}{topic}`")
         return
     if settings.evaluate:
         from counsel.safety.screening.measure import measure
 
         print(measure(settings.evaluate, settings.rules_only, say))
         return
-    judge = Screen(classify=None) if settings.rules_only else Screen()
+    reader = Screen(classify=None) if settings.rules_only else Screen(judge=judge_of(settings))
     read = plain if settings.plain else conversation
     skipped = 0
     for where, line in lines(files or [STDIN]):
@@ -52,6 +54,16 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
             say(f"error: {trouble}")
             skipped += 1
             continue
-        print(json.dumps(judge(messages).to_json(), ensure_ascii=False), flush=True)
+        print(json.dumps(reader(messages).to_json(), ensure_ascii=False), flush=True)
     if skipped:
         say(f"{skipped} lines were skipped")
+
+
+def show_helplines(country: str, settings: HelplinesSettings) -> None:
+    """Print the helplines of a country, the most useful first.
+
+    Raises:
+        CounselError: when the country is no code or the topic is not known.
+    """
+    for helpline in helplines(country, settings.topic, today=date.today()):
+        print(spoken(helpline, "en"))

@@ -31,11 +31,17 @@ Category = Literal[
     "substance_emergency", "medical_emergency", "minor", "dependence",
 ]  # fmt: skip
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+VIOLENCE: frozenset[Category] = frozenset({"abuse", "sexual_violence"})
+"""Done to the person by somebody else."""
 
 Subject = Literal["self", "other", "unclear"]
 Time = Literal["present", "past", "hypothetical", "unclear"]
-Action = Literal["pass", "support", "protocol", "refuse"]
+Action = Literal["pass", "check", "support", "protocol", "refuse"]
 Tier = Literal["rules", "classifier", "both"]
+
+
+CLASSIFIER = "classifier"
+"""The signal of evidence that the classifier alone gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Evidence:
     start: int
     end: int
     signal: str
-    """The concept's id in the rules' table, or ``classifier``."""
+    """The concept's id in the rules' table, or ``CLASSIFIER``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,10 @@ class Verdict:
         subject: who is at risk.
         time: when.
         language: BCP 47 tag of the person's last words, ``hi-Latn`` for romanised Hindi, ``und`` where unknown.
-        action: what is to be done: ``pass`` nothing, ``support`` a gentle reply with help offered, ``protocol`` the
-            crisis protocol leads, ``refuse`` a request that is not fulfilled, while the talk goes on.
+        action: what is to be done: ``pass`` nothing, ``check`` the reply stays with what was said and asks one gentle
+            question, ``support`` a gentle reply with help offered, ``protocol`` the crisis protocol leads, ``refuse`` a
+            request that is not fulfilled, while the talk goes on. Screening says what the conversation calls for; the
+            verdict that ends a turn says what was done (``protocol.lead``).
         evidence: where each signal stands, in the order of the text.
         by: the tier that decided; ``both`` when they agree.
         degraded: whether a tier was missing or failed, or the language is beyond the rules.
@@ -75,6 +83,16 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
     by: Tier = "rules"
     degraded: bool = False
+
+    @property
+    def last_turn(self) -> int:
+        """The last turn with evidence; -1 where there is none."""
+        return max((e.turn for e in self.evidence), default=-1)
+
+    @property
+    def last_plain_turn(self) -> int:
+        """The last turn with evidence of the rules: something was said in plain words; -1 where nothing was."""
+        return max((e.turn for e in self.evidence if e.signal != CLASSIFIER), default=-1)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``counsel screen`` prints on one line. It holds no text of the conversation."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from counsel.errors import CounselError
+from counsel.model import machine
 from counsel.train.settings import TrainSettings
 
 T = TypeVar("T")
 
 
 def fitting(settings: TrainSettings, work: Callable[[TrainSettings], T], say: Callable[[str], None]) -> T:
-    """Do the work with these settings, or with the first of the smaller ones that fit; says so each time.
+    """Do the work with these settings, or with the first smaller ones that fit. Says each time what it goes on with.
 
     Raises:
         CounselError: when not even one conversation fits.
@@ -38,12 +38,11 @@ def fitting(settings: TrainSettings, work: Callable[[TrainSettings], T], say: Ca
             f"out of memory: going on with --memory {settings.memory} --rows {settings.rows} --accumulate "
             f"{settings.accumulate}{' --checkpointing' if settings.checkpointing else ''} (the same effective batch)"
         )
-        gc.collect()
-        torch.cuda.empty_cache()
+        machine.give_back()
 
 
 def _smaller(settings: TrainSettings) -> TrainSettings | None:
-    """The next way that takes less memory: balanced before fewer rows, the plain way with recomputing last."""
+    """The next settings that take less memory: first balanced, then fewer rows, last the plain way with recomputing."""
     if settings.memory == "auto":
         return replace(settings, memory="balanced")
     if settings.rows > 1:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from transformers import TrainerCallback
 
+from counsel.model import machine
 from counsel.records import Run
 
 LINES = 20
-"""How many progress lines a run prints where there is no terminal to draw a bar on."""
+"""How many lines a run prints about its progress when there is no terminal to draw a bar on."""
 
 
 class Speed:
@@ -25,12 +25,12 @@ class Speed:
         self._since: float | None = None
 
     def begin(self) -> None:
-        """A step begins; no news where steps follow each other."""
+        """A step begins. The clock starts, unless it has been running since the end of the step before."""
         if self._since is None:
             self._since = time.perf_counter()
 
     def end(self, tokens: int) -> None:
-        """A step of so many tokens is done. The first is left out: it pays for compiling and allocating."""
+        """A step of so many tokens has ended. The first is not counted, since it pays for compiling and allocating."""
         now = time.perf_counter()
         if self._since is not None and self.steps:
             self.busy += now - self._since
@@ -39,7 +39,7 @@ class Speed:
         self._since = now
 
     def pause(self) -> None:
-        """What comes now is no step."""
+        """What follows is not a step, and its time is not counted."""
         self._since = None
 
     @property
@@ -49,7 +49,7 @@ class Speed:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Tokens read a second, padding not counted."""
+        """Tokens read in a second, without padding, or None before there are two steps."""
         return self.tokens / self.busy if self.busy else None
 
 
@@ -111,19 +111,19 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             self.bar = None
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """The clock of one step."""
+        """Start the clock of a step."""
         self.speed.begin()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """A valid loss is no step."""
+        """The time of a valid loss is not that of a step."""
         self.speed.pause()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Nor is a checkpoint."""
+        """The time of a checkpoint is not that of a step."""
         self.speed.pause()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-        """One line of metrics: of a step, or of a valid loss."""
+        """Write one line of metrics, for a step or for a valid loss."""
         if "eval_loss" in logs:
             self.last["valid_loss"] = logs["eval_loss"]
             self.run.log(
@@ -170,14 +170,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             ]
             if self.share_of_bound:
                 parts.append(f"{self.share_of_bound(self.speed.tokens_per_s):.0%} of the bound")
-        if peak := peak_memory_gib():
+        if peak := machine.peak_memory_gib():
             parts.append(f"{peak:.2f} GiB at most")
         return ", ".join(parts)
-
-
-def peak_memory_gib() -> float | None:
-    """The most GPU memory reserved so far in GiB; None without a GPU."""
-    return torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else None
 
 
 def clock(seconds: float) -> str:

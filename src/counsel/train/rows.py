@@ -1,14 +1,15 @@
-"""Conversations to training rows: token ids and labels, cut to length, with what the cut cost."""
+"""Conversations to training rows: token ids and which are trained, cut to length, with what the cut cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from counsel.conversation import Conversation
 from counsel.errors import CounselError
-from counsel.model.render import Renderer
+from counsel.model.render import Rendered, Renderer
 
 MOST_DROPPED = 0.10
 """The share of conversations that may be left without a trained token before the run is refused."""
@@ -19,45 +20,39 @@ class Rows:
     """Training rows and their losses to the cut.
 
     Attributes:
-        ids: token ids of each row.
-        labels: the same, -100 where nothing is trained.
+        rendered: token ids of each row, and which are trained.
         names: the id of each row's conversation.
         dropped: conversations that the cut left without any trained token.
         cut: conversations that lost tokens to the cut, the dropped ones included.
         ends_lost: kept conversations whose last end token is cut off.
     """
 
-    ids: list[list[int]]
-    labels: list[list[int]]
+    rendered: list[Rendered]
     names: list[str]
     dropped: int
     cut: int
     ends_lost: int
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.rendered)
 
     @property
     def trained_tokens(self) -> int:
-        """Tokens that carry loss, over all rows."""
-        return sum(label != -100 for row in self.labels for label in row)
+        """Tokens that are trained, over all rows."""
+        return sum(row.trained for row in self.rendered)
 
-    @property
-    def tokens(self) -> int:
-        """Tokens read, over all rows."""
-        return sum(map(len, self.ids))
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [len(row.ids) for row in self.rendered]
 
     def take(self, order: Sequence[int]) -> Rows:
         """The rows at these places, in this order."""
+        return replace(self, rendered=[self.rendered[i] for i in order], names=[self.names[i] for i in order])
 
-        def taken(column: list[Any]) -> list[Any]:
-            return [column[i] for i in order]
-
-        return replace(self, ids=taken(self.ids), labels=taken(self.labels), names=taken(self.names))
-
-    def columns(self) -> dict[str, list[Any]]:
-        """As columns of a data set; ``row`` says which row a batch holds."""
-        return {"input_ids": self.ids, "labels": self.labels, "row": list(range(len(self)))}
+    def examples(self) -> list[dict[str, Any]]:
+        """As an ``Objective`` batches them: ``ids``, ``mask``, and ``row``, the place of each."""
+        return [{"ids": row.ids, "mask": row.mask, "row": i} for i, row in enumerate(self.rendered)]
 
 
 def make_rows(conversations: Sequence[Conversation], renderer: Renderer, max_length: int, where: str) -> Rows:
@@ -66,7 +61,7 @@ def make_rows(conversations: Sequence[Conversation], renderer: Renderer, max_len
     Raises:
         CounselError: when nothing is left, more than a tenth would be dropped, or no end token is trained.
     """
-    ids, labels, names, dropped, cut, ends_lost = [], [], [], 0, 0, 0
+    kept, names, dropped, cut, ends_lost = [], [], 0, 0, 0
     for conversation, whole in zip(conversations, renderer.render_many(conversations), strict=True):
         row = whole.cut(max_length)
         cut += len(whole.ids) > max_length
@@ -74,10 +69,9 @@ def make_rows(conversations: Sequence[Conversation], renderer: Renderer, max_len
             dropped += 1
             continue
         ends_lost += whole.trained > row.trained
-        ids.append(row.ids)
-        labels.append(row.labels)
+        kept.append(row)
         names.append(conversation.id or conversation.digest[:12])
-    rows = Rows(ids, labels, names, dropped, cut, ends_lost)
+    rows = Rows(kept, names, dropped, cut, ends_lost)
     _check(rows, len(conversations), renderer.eos_id, max_length, where)
     return rows
 
@@ -91,7 +85,7 @@ def _check(rows: Rows, read: int, eos_id: int, max_length: int, where: str) -> N
             where=where,
             fix="raise --max-length",
         )
-    if not any(eos_id in row for row in rows.labels):
+    if not any(row.trains(eos_id) for row in rows.rendered):
         raise CounselError(
             f"no end token is trained within {max_length} tokens, so the model would never learn to stop",
             where=where,

@@ -18,21 +18,28 @@ from counsel.data.prepare import prepare
 from counsel.data.prepared import Prepared
 from counsel.data.settings import PrepareSettings
 from counsel.errors import CheckFailed, CounselError
+from counsel.files import read_json, sha256_of, unwritable, write_json
 from counsel.model.load import be_quiet
 from counsel.model.render import Renderer, load_tokenizer
-from counsel.records import Run, environment, read_json, sha256_of, unwritable, write_json
+from counsel.records import Run, environment
 from counsel.train.checkpoints import checkpoints
 from counsel.train.memory import fitting
+from counsel.train.objective import Task
 from counsel.train.settings import Asked, TrainSettings
 
 Say = Callable[[str], None]
 
 FREE_TO_CHANGE = ("resume", "dry_run", "log_to", "run", "rows", "accumulate", "memory", "checkpointing")
-"""Settings that a resumed run may be given anew: none of them changes what is learned."""
+"""Settings that may differ when a run is resumed, because none of them changes what is learned."""
 
 
-def train(asked: Asked, say: Say) -> Run:
+def train(asked: Asked, say: Say, task: Task | None = None) -> Run:
     """Train an adapter.
+
+    Args:
+        asked: the settings and where they came from.
+        say: prints one line.
+        task: what kind of training; supervised fine-tuning by default.
 
     Returns:
         The run, finished.
@@ -53,15 +60,21 @@ def train(asked: Asked, say: Say) -> Run:
         from counsel.train.dry_run import dry_run
 
         with TemporaryDirectory() as scratch:
-            dry_run(asked, prepared_data(settings, Run(scratch), say), say)
+            dry_run(task or _supervised(), asked, prepared_data(settings, Run(scratch), say), say)
         return run
     with run.lock():
         if run.is_finished and settings.resume:
-            say(f"{run.path} has finished already; nothing to do")
+            say(f"{run.path} has finished already, so there is nothing to do")
             return run
         data = _begin(asked, run, say)
-        fitting(settings, lambda fit: _train_once(fit, data, run, say), say)
+        fitting(settings, lambda fit: _train_once(task or _supervised(), fit, data, run, say), say)
         return run
+
+
+def _supervised() -> Task:
+    from counsel.train.sft import SFT  # torch and TRL come with it
+
+    return SFT
 
 
 def prepared_data(settings: TrainSettings, run: Run, say: Say) -> Prepared:
@@ -70,7 +83,7 @@ def prepared_data(settings: TrainSettings, run: Run, say: Say) -> Prepared:
     if first.is_dir():
         if len(settings.data) > 1:
             raise CounselError(
-                "--data takes one prepared directory, or files",
+                "--data takes one prepared directory, or any number of files",
                 where=first,
                 fix="prepare all files together first",
             )
@@ -121,7 +134,7 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
         raise CounselError(
             f"a resumed run must keep its settings: {listed}",
             where=run.path,
-            fix="use the same, or another --run",
+            fix="use the same settings, or start another run with another --run",
         )
     if before["rows"] * before["accumulate"] != values["rows"] * values["accumulate"]:
         raise CounselError(
@@ -137,9 +150,9 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
         )
 
 
-def _train_once(settings: TrainSettings, data: Prepared, run: Run, say: Say) -> None:
+def _train_once(task: Task, settings: TrainSettings, data: Prepared, run: Run, say: Say) -> None:
     """From the last whole checkpoint, or from the start, to the finished run."""
-    from counsel.train.setup import set_up, training_rows
+    from counsel.train.session import set_up
 
     for part in (*run.checkpoints.glob(".part-*"), *run.path.glob(".adapter*")):
         shutil.rmtree(part, ignore_errors=True)
@@ -149,8 +162,8 @@ def _train_once(settings: TrainSettings, data: Prepared, run: Run, say: Say) -> 
     if kept:
         say(f"going on from step {begun}")
     tokenizer = load_tokenizer(settings.base)
-    rows, valid = training_rows(settings, data, Renderer(tokenizer), say)
-    session = set_up(settings, rows, valid, tokenizer, run, say)
+    rows, valid = task.rows(settings, data, Renderer(tokenizer), say)
+    session = set_up(task, settings, rows, valid, tokenizer, run, say)
     if not (kept and session.was_over_at(kept[-1])):
         session.schedule.listen()
         try:

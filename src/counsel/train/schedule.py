@@ -16,7 +16,7 @@ class Schedule(TrainerCallback):  # type: ignore[misc]
         steps_per_epoch: optimizer steps of one epoch, the default interval.
         valid_steps: interval of the valid loss.
         save_steps: interval of checkpoints.
-        patience: valid losses without a new best until the run stops; None for never.
+        patience: after how many valid losses without a new best the run stops; None for never.
         has_valid: whether there is anything to measure.
     """
 
@@ -50,7 +50,7 @@ class Schedule(TrainerCallback):  # type: ignore[misc]
         self.stop_listening()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """What is due after this step."""
+        """Ask for whatever is due after this step."""
         last = state.global_step >= state.max_steps
         if self.valid_steps and (last or state.global_step % self.valid_steps == 0):
             control.should_evaluate = True
@@ -60,7 +60,7 @@ class Schedule(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Keep a new best; stop when there has been none for long enough."""
+        """Keep a checkpoint that is the best so far, and stop when there has been no better one for long enough."""
         if state.best_global_step == state.global_step:
             control.should_save = True
         if self.is_over(state):

@@ -63,8 +63,8 @@ class TrainSettings:
     """Pad each batch to its longest conversation, or every batch to max-length as the card did."""
     memory: Literal["auto", "fast", "balanced", "plain"] = "auto"
     """What GPU memory is spent on: fast keeps every weight dequantised, balanced dequantises and recomputes as it goes,
-    plain is TRL's own way; auto measures a step at the longest batch and takes the fastest that fits (on a CPU it goes
-    by the model's size)."""
+    plain runs every step through the model itself with TRL's loss; auto measures a step at the longest batch and takes
+    the fastest that fits (on a CPU it goes by the model's size)."""
     checkpointing: bool = False
     """With --memory plain: recompute activations in the backward pass, slower and in less memory."""
 

@@ -1,12 +1,10 @@
-"""TRL's SFT trainer, made safe: fp32 adapters, whole checkpoints, a token-weighted valid loss, named rows.
+"""The safe run: the Hugging Face trainer around an objective, with whole checkpoints, named rows and a true valid loss.
 
-What it changes, in one place each:
-- the adapter's masters stay fp32 (TRL makes them bf16, on which fp16's gradient scaler crashes);
+What is learned comes from an ``Objective``. What is changed of the trainer, in one place each:
 - a checkpoint is written beside its place and renamed into it, so a killed run leaves none half-written;
-- the valid loss is the mean over trained tokens, not the mean of batch means;
+- the valid loss is the mean over all terms of the objective, not the mean of batch means;
 - a batch knows its rows, so that an error can name them;
-- with a ``FastStep``, that computes loss and gradients of packed conversations, and the GPU never waits for a loss to
-  be read; all else stays the trainer's.
+- where a GPU may still be computing a step, its loss is read while the next one is computed.
 """
 
 from __future__ import annotations
@@ -14,206 +12,170 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from peft import PeftModel
-from trl import SFTConfig, SFTTrainer
+from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from counsel.errors import CheckFailed
-from counsel.model.fast.pack import Packed
-from counsel.model.fast.step import FastStep
-from counsel.records import sync, unwritable
-from counsel.train.batches import Collator, PackCollator
+from counsel.files import sync, unwritable
 from counsel.train.checkpoints import prune
+from counsel.train.objective import Objective
 from counsel.train.rows import Rows
 from counsel.train.unread import Unread
 
 
-class CounselTrainer(SFTTrainer):  # type: ignore[misc]
+class SafeTrainer(Trainer):  # type: ignore[misc]
     """The trainer of ``counsel train``.
 
+    Of the library it overrides three public methods and one private one (``tests/train/test_library.py`` holds them to
+    what this class expects), and calls one private one.
+
     Args:
-        model: a PEFT model.
+        model: a PEFT model, its adapter in fp32.
         tokenizer: of its base.
-        config: TRL's settings; ``output_dir`` is where checkpoints go.
+        arguments: the trainer's settings; ``output_dir`` is where checkpoints go.
+        objective: what is learned.
         rows: to train on.
         valid: rows of the valid loss; may be empty.
-        padding: the width every batch is padded to, or None.
         callbacks: of the Hugging Face trainer.
     """
 
     def __init__(
         self,
         model: PeftModel,
-        tokenizer: Any,
-        config: SFTConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        arguments: TrainingArguments,
+        objective: Objective,
         rows: Rows,
         valid: Rows,
-        padding: int | None,
         callbacks: list[Any],
     ) -> None:
-        masters = {n: p.detach().to(torch.float32).clone() for n, p in model.named_parameters() if p.requires_grad}
-        self.rows, self.valid = rows, valid
+        self.objective, self.rows, self.valid = objective, rows, valid
         super().__init__(
             model=model,
-            args=config,
-            train_dataset=Dataset.from_dict(rows.columns()),
+            args=arguments,
+            train_dataset=rows.examples(),
             processing_class=tokenizer,
-            data_collator=Collator(tokenizer.pad_token_id, padding),
+            data_collator=objective.collate,
             callbacks=callbacks,
         )
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                parameter.data = masters[name]
-        vocabulary = model.config.get_text_config().vocab_size
-        self.exploded = 3 * math.log(vocabulary)  # three times worse than guessing evenly
         self.batch_rows: list[int] = []
-        self.fast: FastStep | None = None
-        self.reads_late = False
+        self.tokens = 0  # read by this process
+        self.step_loss: torch.Tensor | None = None  # of the optimizer step under way
         self.unread: Unread | None = None
         self.control: Any
 
-    def go_fast(self, fast: FastStep) -> None:
-        """Compute every step and every valid loss with this from now on."""
-        self.fast, self.reads_late = fast, fast.graphs  # a CPU waits for nobody
-        self.data_collator = PackCollator(self.processing_class.pad_token_id, fast.sizes)
-
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
-        """The micro-batches of one optimizer step; remembers which rows they hold."""
-        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        """The batches of one optimizer step and the terms in them; remembers which rows they hold.
+
+        Overridden because the trainer counts terms in ``labels``, which a pack does not have.
+        """
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.batch_rows = [row for batch in batches for row in batch.pop("row")]
-        if self.fast:
-            items = sum(len(batch["pack"].where) for batch in batches)
-        return batches, items
+        self.tokens += sum(self.rows.lengths[row] for row in self.batch_rows)
+        return batches, sum(self.objective.count(batch) for batch in batches)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """Loss and gradients of one pass; on the fast path without leaving the GPU's queue."""
-        if not self.fast:
-            return super().training_step(model, inputs, num_items_in_batch)  # type: ignore[no-any-return]
-        if not model.training:
-            model.train()
-        pack: Packed = inputs["pack"]
-        self._total_train_tokens += pack.tokens
-        scale = torch.full((), 1 / max(1, num_items_in_batch), device=self.args.device)
-        scaler = self.accelerator.scaler
-        return self.fast(pack, scaler.scale(scale) if scaler else scale) * scale
+        """Loss and gradients of one batch; overridden because the objective knows how."""
+        loss = self.objective.learn(inputs, num_items_in_batch, self.accelerator)
+        self.step_loss = loss if self.step_loss is None else self.step_loss + loss
+        return loss
 
     def floating_point_ops(self, inputs: Any) -> int:
-        """Nothing: nobody reads it, and counting the parameters at every step takes milliseconds."""
+        """Nothing; overridden because nobody reads it and counting the parameters at every batch takes milliseconds."""
         return 0
 
     def _maybe_log_save_evaluate(
         self, tr_loss: torch.Tensor, grad_norm: Any, *rest: Any, learning_rate: float | None = None
     ) -> None:
-        """On a GPU a fast step is logged while the next is computed, but before anything that rests on it."""
-        if self.fast and self.control.should_log:
-            self.control.should_log = False
+        """What follows a step: its line in the log, a valid loss, a checkpoint. Also called at the end of an epoch.
+
+        Overridden because the trainer waits for the loss here, and because no callback is told the gradient's norm.
+        """
+        if self.step_loss is not None:
             self._log_unread()
-            rate = self._get_learning_rate() if learning_rate is None else learning_rate
-            tokens, rows = self._total_train_tokens, self.batch_rows
-            self.unread = Unread.of(tr_loss, grad_norm, self.state, rate, tokens, rows)
-            tr_loss.zero_()
+            rate = self.lr_scheduler.get_last_lr()[0] if learning_rate is None else learning_rate
+            self.unread = Unread.of(self.step_loss, grad_norm, self.state, rate, self.tokens, self.batch_rows)
+            self.step_loss = None
             rests = self.control.should_evaluate or self.control.should_save or self.control.should_training_stop
-            if rests or not self.reads_late:
+            if rests or not self.objective.reads_late:
                 self._log_unread()
-        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *rest, learning_rate=learning_rate)
+        if self.control.should_evaluate:
+            self.measure()
+        if self.control.should_save:
+            self.save_checkpoint()
 
     def _log_unread(self) -> None:
-        """Log the step that is still unread, as of then."""
+        """Log the step that is still unread, as of then.
+
+        Raises:
+            CheckFailed: when the run has gone wrong; no checkpoint has been written since.
+        """
         step, self.unread = self.unread, None
         if not step:
             return
         loss, norm = step.read()
-        now = self.state.global_step, self.state.epoch, self.batch_rows
-        self.state.global_step, self.state.epoch, self.batch_rows = step.number, step.epoch, step.rows
-        self._total_loss_scalar += loss
-        self._globalstep_last_logged = step.number
-        self._metrics["train"]["num_tokens"] = [step.tokens]
+        now = self.state.global_step, self.state.epoch
+        self.state.global_step, self.state.epoch = step.number, step.epoch
         try:
-            self.log({"loss": loss, "grad_norm": norm, "learning_rate": step.learning_rate})
+            self._check(loss, norm, step.rows)
+            self.log({"loss": loss, "grad_norm": norm, "learning_rate": step.learning_rate, "num_tokens": step.tokens})
         finally:
-            self.state.global_step, self.state.epoch, self.batch_rows = now
+            self.state.global_step, self.state.epoch = now
 
-    def batch_names(self) -> list[str]:
-        """The conversations of the optimizer step under way."""
-        return [self.rows.names[row] for row in self.batch_rows]
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Stop a run that has gone wrong before its next checkpoint, then log."""
-        loss, norm = logs.get("loss", 0.0), logs.get("grad_norm", 0.0)
-        lost = not math.isfinite(loss) or loss > self.exploded
+    def _check(self, loss: float, norm: float, rows: list[int]) -> None:
+        """Stop a run that has gone wrong."""
+        lost = not math.isfinite(loss) or loss > self.objective.ruinous
         # With fp16 a step of infinite gradients is normal: the scaler leaves it out and tries a smaller scale.
-        lost = lost or (not math.isfinite(norm) and not self.args.fp16)
-        if lost:
+        if lost or (not math.isfinite(norm) and not self.args.fp16):
             raise CheckFailed(
-                f"training went wrong at step {self.state.global_step}: loss {loss:.3g}, gradient norm {norm:.3g}, "
-                f"on the conversations {', '.join(self.batch_names())}",
+                f"training went wrong at step {self.state.global_step}: the loss was {loss:.3g} and the gradient's "
+                f"norm {norm:.3g}, on the conversations {', '.join(self.names(rows))}",
                 where=self.args.output_dir,
                 fix="look at these conversations, or lower --learning-rate; the last good checkpoint is kept",
             )
-        super().log(logs, start_time)
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """The valid loss: mean cross-entropy over the trained tokens of every valid row."""
-        model, was_training = self.model, self.model.training
-        model.eval()
-        total, tokens = self._fast_loss() if self.fast else self._plain_loss()
-        metrics = {"eval_loss": total / tokens, "eval_tokens": float(tokens)}
-        self._metrics["eval"].clear()
+    def names(self, rows: list[int]) -> list[str]:
+        """The conversations that rows were made of."""
+        return [self.rows.names[row] for row in rows]
+
+    def measure(self) -> None:
+        """The valid loss: the objective's mean over the terms of every valid row. Keeps the best in the state."""
+        was_training = self.model.training
+        self.model.eval()
+        total, terms = self.objective.measure(self.valid, self.accelerator)
+        self.model.train(was_training)
+        metrics = {"eval_loss": total / terms, "eval_tokens": float(terms)}
         if self.state.best_metric is None or metrics["eval_loss"] < self.state.best_metric:
             self.state.best_metric, self.state.best_global_step = metrics["eval_loss"], self.state.global_step
         self.log(dict(metrics))
-        model.train(was_training)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
 
-    def _plain_loss(self) -> tuple[float, int]:
-        """Summed loss and number of the valid rows' trained tokens, through the model itself."""
-        total, tokens = 0.0, 0
-        with torch.no_grad(), self.compute_loss_context_manager():
-            for batch in self._valid_batches(self.args.per_device_eval_batch_size):
-                outputs = self.model(**self._prepare_inputs(batch), use_cache=False, fused_lm_head=True)
-                total -= float(outputs.log_probs.double().sum())
-                tokens += int(outputs.label_mask.sum())
-        return total, tokens
+    def save_checkpoint(self) -> None:
+        """Write ``checkpoint-N`` whole: adapter, optimizer, scheduler, scaler, random numbers and place in the data.
 
-    def _fast_loss(self) -> tuple[float, int]:
-        """The same, packed."""
-        assert self.fast
-        losses, tokens = [], 0
-        for batch in self._valid_batches(self.fast.sizes.rows):
-            losses.append(self.fast.loss(batch["pack"]))
-            tokens += len(batch["pack"].where)
-        return float(torch.stack(losses).double().sum()), tokens
+        The trainer writes it, as it will read it again, into a directory beside, from which it is renamed.
 
-    def _valid_batches(self, rows: int) -> Iterator[dict[str, Any]]:
-        order = sorted(range(len(self.valid)), key=lambda i: len(self.valid.ids[i]))
-        columns = self.valid.columns()
-        for at in range(0, len(order), rows):
-            batch = self.data_collator([{k: v[i] for k, v in columns.items()} for i in order[at : at + rows]])
-            batch.pop("row")
-            yield batch
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write ``checkpoint-N`` whole: adapter, optimizer, scheduler, scaler, RNG and data position."""
-        home = Path(self.args.output_dir)
-        place, part = home / f"checkpoint-{self.state.global_step}", home / f".part-{self.state.global_step}"
+        Raises:
+            CounselError: when it cannot be written; those written before stay whole.
+        """
+        home, name = Path(self.args.output_dir), f"checkpoint-{self.state.global_step}"
+        part = home / f".part-{self.state.global_step}"
+        shutil.rmtree(part, ignore_errors=True)
+        self.args.output_dir = str(part)
         try:
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir()
-            self.save_model(str(part), _internal_call=True)
-            self._save_optimizer_and_scheduler(str(part))
-            self._save_scaler(str(part))
-            self._save_rng_state(str(part))
-            self.state.save_to_json(str(part / "trainer_state.json"))
+            self._save_checkpoint(self.model, None)
             sync(part)
-            shutil.rmtree(place, ignore_errors=True)
-            os.replace(part, place)
+            shutil.rmtree(home / name, ignore_errors=True)
+            os.replace(part / name, home / name)
         except Exception as e:  # safetensors and torch have their own errors for a full disk
+            what = e if isinstance(e, OSError) else OSError((str(e).splitlines() or [type(e).__name__])[0])
+            raise unwritable(home / name, what) from e
+        finally:
+            self.args.output_dir = str(home)
             shutil.rmtree(part, ignore_errors=True)
-            raise unwritable(place, e if isinstance(e, OSError) else OSError(str(e).splitlines()[0])) from e
         prune(home, self.state.best_global_step)
+        self.control = self.callback_handler.on_save(self.args, self.state, self.control)

@@ -8,20 +8,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from counsel.safety.helplines import load as load_helplines
-from counsel.safety.helplines import numbers, sites
-from counsel.safety.protocol import steps as steps
+from counsel.helplines import load as load_helplines
+from counsel.helplines import numbers, sites
+from counsel.safety.protocol.agenda import PLACES as ALL_PLACES
 from counsel.safety.protocol.machine import Reply, State, respond
-from counsel.safety.protocol.words import LANGUAGES, load
-from counsel.safety.verdict import Category, Evidence, Level, Subject, Verdict
+from counsel.safety.protocol.phrasebook import LANGUAGES, load
+from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Verdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
-import protocol_diagram as tool
+import protocol_page as tool
 
 TODAY = date(2026, 12, 1)
 EXPIRED = date(2028, 1, 1)
+PLACES = sorted(ALL_PLACES)
 TALKS = {talk["name"]: talk for talk in tool.talks()}
-PLACES = [(flow, step) for flow in steps.FLOWS for step in steps.steps_of(flow)]
 MOST_WORDS = 80
 """Beside the helplines; more only where the person has asked something of their own and is answered first."""
 ANSWERED = [v.say for x in LANGUAGES for k in ("ai", "privacy") for v in load(x).steps[f"shared.about_{k}"]]
@@ -40,10 +40,16 @@ FORBIDDEN = re.compile(
 
 
 def verdict(
-    level: str, *categories: Category, subject: Subject = "self", turn: int | None = None, language: str = "en"
+    level: str,
+    *categories: Category,
+    subject: Subject = "self",
+    turn: int | None = None,
+    language: str = "en",
+    action: Action = "protocol",
+    signal: str = "x",
 ) -> Verdict:
-    evidence = () if turn is None else (Evidence(turn, 0, 1, "x"),)
-    return Verdict(Level[level], categories, subject, "present", language, "protocol", evidence)
+    evidence = () if turn is None else (Evidence(turn, 0, 1, signal),)
+    return Verdict(Level[level], categories, subject, "present", language, action, evidence)
 
 
 SUICIDE = verdict("moderate", "suicide")
@@ -66,7 +72,7 @@ def talk(*texts: str, v: Verdict = SUICIDE, country: str | None = "US", **more: 
 
 def without_lines(text: str) -> str:
     """The reply without its block of whole helplines."""
-    names = [line.name for line in load_helplines()] + ["Emergency services", "Emergencias", "SOS"]
+    names = [line.name for line in load_helplines().lines] + ["Emergency services", "Emergencias", "SOS"]
     return "\n".join(row for row in text.split("\n") if not any(row.startswith(f"{name}: ") for name in names))
 
 
@@ -79,7 +85,7 @@ def check_reply(reply: Reply) -> None:
     assert not FORBIDDEN.search(words), words
     assert not re.search(r"\{|\}|  |\n\n\n| [.,]|None", reply.text), reply.text
     left = reply.text
-    for line in load_helplines():
+    for line in load_helplines().lines:
         left = left.replace(line.name, "")
     for host in sites():
         left = left.replace(host, "")

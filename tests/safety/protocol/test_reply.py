@@ -7,11 +7,12 @@ import re
 import pytest
 
 from counsel.errors import CounselError
+from counsel.safety.notices import Policy
 from counsel.safety.protocol.machine import State
-from counsel.safety.protocol.words import LANGUAGES, load, plain_line
+from counsel.safety.protocol.phrasebook import LANGUAGES, load, plain_line
 from counsel.safety.verdict import Level, Verdict
 
-from .checks import EXPIRED, IMMINENT, SUICIDE, TALKS, say, talk, text_of, tool, verdict
+from .checks import EXPIRED, IMMINENT, SUICIDE, say, talk, text_of, verdict
 
 
 # ------------------------------------------------------------------------------------------------ what is said when
@@ -26,8 +27,7 @@ def test_it_asks_about_suicide_by_that_word_and_does_not_lead(language: str) -> 
 
 def test_an_offer_holds_a_free_line_a_professional_and_a_trusted_person_and_asks_willingness() -> None:
     for country in ("US", "CA", "GB", "AU", "NZ", "IN", "ES"):
-        state = State("suicide", "distance", turns=3, told=True, level=2)
-        _, reply = say(state, "ok", country=country)
+        _, reply = talk("a", "yes", "no", country=country)[-1]
         assert any(line.is_open_and_free for line in reply.helplines)
         assert re.search(r"doctor or a therapist", reply.text) and "someone you trust" in reply.text
         assert "willing" in reply.text
@@ -45,7 +45,7 @@ def test_every_offer_of_every_flow_names_a_professional_and_a_person() -> None:
 
 
 def test_whole_helplines_are_shown_once_then_named_in_new_words_and_again_when_asked() -> None:
-    said = talk("a", "yes", "no", "no", "no", "nobody", "x", "x", "no", "x", "x", "x", "give me a number")
+    said = talk("a", "yes", "no", "no", "no", "nobody", "x", "x", "x", "x", "x", "give me a number")
     whole = ["chat at 988lifeline.org" in reply.text for _, reply in said]
     assert whole.count(True) == 2 and whole[-1]
     assert whole.index(True) == next(i for i, (s, _) in enumerate(said) if s.step == "offer")
@@ -64,14 +64,19 @@ def test_a_question_about_this_program_does_not_lose_the_step() -> None:
 
 
 def test_privacy_is_answered_honestly() -> None:
-    _, reply = talk("a", "yes", "will you tell anyone? keep it secret")[-1]
-    assert "can't promise secrecy" in reply.text
+    asked = ("a", "yes", "will you tell anyone? keep it secret")
+    _, reply = talk(*asked)[-1]
+    assert "can't promise" in reply.text and "not kept once the chat ends" in reply.text
+    kept = Policy(kept="until_deleted", reads="for_quality")
+    assert "keeps what you write until it is deleted" in talk(*asked, policy=kept)[-1][1].text
 
 
 def test_a_minor_hears_what_is_not_private_before_telling_more() -> None:
     for v in (verdict("moderate", "suicide", "minor"), verdict("low", "abuse", "minor")):
         _, reply = say(None, "im 13", v, "GB")
-        assert re.search(r"may be stored and read|may (?:be able to )?read", reply.text)
+        assert "What you write is not kept once the chat ends." in reply.text
+        kept = say(None, "im 13", v, "GB", policy=Policy(kept="until_deleted", reads="on_handoff"))[1].text
+        assert "reads it only when the chat is passed on" in kept
     adult = text_of("minor", "minor.adult")
     assert "Childline" in adult and "A grown-up you trust" in adult
 
@@ -94,7 +99,7 @@ def test_a_second_barrier_is_heard_and_then_it_moves_on() -> None:
 
 
 def test_abuse_is_offered_its_own_line_and_never_advice_to_confront() -> None:
-    _, reply = say(State("abuse", "ask", level=2, turns=2), "no", verdict("moderate", "abuse"), "US")
+    _, reply = talk("he hits me", "yes", "no", v=verdict("moderate", "abuse"))[-1]
     assert [line.name for line in reply.helplines][0] == "National Domestic Violence Hotline"
     assert "988" in reply.text
     for key, variants in load("en").steps.items():
@@ -134,16 +139,88 @@ def test_a_denial_does_not_erase_a_disclosure() -> None:
     assert state.step == "offer" and reply.leads
 
 
-def test_only_the_persons_own_word_lets_the_protocol_step_back() -> None:
-    said = talk(*["…"] * 12, "i feel safe now", "the dog helped", "lets talk about him")
-    assert [reply.leads for _, reply in said] == [True] * 13 + [False, False]
-    assert said[12][0].step == "coping" and "988" in said[12][1].text and "988" in said[13][1].text
+def test_being_better_is_heard_and_the_talk_is_handed_back() -> None:
+    said = talk("i want to die", "yes", "no plan", "i feel safe now", "the dog helped", "lets talk about him")
+    assert [reply.leads for _, reply in said] == [True] * 4 + [False, False]
+    assert said[3][0].step == "coping" and "988" in said[3][1].text
 
 
-def test_while_the_verdict_is_still_imminent_it_does_not_step_back() -> None:
+def test_while_imminent_danger_settles_the_emergency_is_not_forgotten() -> None:
     said = talk("goodbye", "im safe now", "my brother", "thanks", v=IMMINENT)
-    assert [s.step for s, _ in said] == ["urge", "settle", "coping", "stay"]
-    assert said[-1][1].leads
+    assert [s.step for s, _ in said] == ["urge", "settle", "coping", "beside"]
+    assert "911" in said[1][1].text
+
+
+def test_a_calm_that_breaks_is_danger_and_not_a_question_about_coping() -> None:
+    said = talk("i want to die, i have a plan", "yes", "im calmer now", "she made tea", "found another box of pills")
+    assert said[-1][1].urgent and "911" in said[-1][1].text
+
+
+def test_a_correction_closes_the_matter_and_plain_words_open_it_again() -> None:
+    said = talk("i want to die", "its a figure of speech", "about my thesis")
+    assert [reply.leads for _, reply in said] == [True, True, False]
+    again, reply = say(said[-1][0], "ok no. i do want to die", verdict("moderate", "suicide", turn=8))
+    assert reply.leads and again.flow == "suicide"
+
+
+def test_a_denied_weak_sign_does_not_answer_a_later_disclosure() -> None:
+    state, _ = say(None, "i wish i was dead", verdict("low", "suicide", turn=0, action="check"))
+    state, _ = say(state, "no", verdict("low", "suicide", turn=0, action="check"))
+    state, reply = say(state, "i keep thinking about killing myself", verdict("moderate", "suicide", turn=4))
+    assert (state.flow, state.step) == ("suicide", "ask") and reply.leads
+
+
+def test_no_is_asked_of_nobody_who_calls_himself_reaching_out() -> None:
+    """A yes to "can you call?" is a will, not a call: whether they got through is asked."""
+    said = talk("x", "yes", "i dont know", v=IMMINENT)
+    assert [s.step for s, _ in said] == ["urge", "contact", "together"]
+    assert "got through" in said[1][1].text or "on the line" in said[1][1].text
+
+
+def test_who_refuses_is_offered_a_smaller_step_and_it_is_credited() -> None:
+    said = talk("x", "no", "i wont call", "no", "no", "ok", v=IMMINENT)
+    assert [s.step for s, _ in said][-2:] == ["lesser", "credit"]
+    assert "911" not in said[-2][1].text
+
+
+def test_a_hand_around_the_neck_gets_a_medical_word_in_any_flow() -> None:
+    for v in (verdict("moderate", "abuse"), verdict("moderate", "suicide")):
+        assert "breathing" in say(None, "he choked me last night", v)[1].text
+
+
+def test_with_the_other_in_the_room_the_page_is_closed_and_nothing_is_asked() -> None:
+    state, reply = talk("he hits me", "yes", "ok hes coming", v=verdict("moderate", "abuse"))[-1]
+    assert state.step == "close" and reply.urgent and not reply.asks and "close" in reply.text.lower()
+
+
+def test_a_country_without_a_line_for_violence_at_home_is_told_so() -> None:
+    for country, said in (("US", False), ("FR", True), (None, True)):
+        _, reply = talk("he hits me", "yes", "no", v=verdict("moderate", "abuse"), country=country)[-1]
+        assert ("for violence at home" in reply.text) == said, country
+
+
+def test_how_little_one_may_eat_is_declined() -> None:
+    _, reply = talk("i throw up", "no", "whats the least i can eat", v=verdict("moderate", "eating_disorder"))[-1]
+    assert reply.text.startswith("How little a body can do with is something I leave out")
+
+
+def test_no_hand_off_is_offered_where_nobody_stands_behind_the_chat() -> None:
+    for _, reply in talk("a", "yes", "no plan", *["…"] * 12, "can i talk to a human"):
+        assert not reply.offers_handoff and "on duty" not in reply.text
+
+
+def test_at_most_two_helplines_are_shown_at_once() -> None:
+    for v in (SUICIDE, IMMINENT, verdict("moderate", "abuse"), verdict("moderate", "suicide", "minor")):
+        for country in ("US", "GB", "IN", None):
+            for _, reply in talk("a", "yes", "no", "no", v=v, country=country):
+                assert len([x for x in reply.helplines if not x.is_directory]) <= 2
+
+
+def test_what_was_said_is_taken_up_and_never_twice_in_the_same_words() -> None:
+    texts = [reply.text for _, reply in talk(*["im so tired and nobody cares"] * 6)]
+    assert "You sound worn out." in " ".join(texts) or "You feel very alone with this." in " ".join(texts)
+    for words in ("You sound worn out.", "You feel very alone with this.", "It's as if nobody sees you."):
+        assert " ".join(texts).count(words) <= 1
 
 
 def test_after_stepping_back_a_new_disclosure_opens_it_again() -> None:
@@ -165,10 +242,11 @@ def test_a_request_for_a_method_is_declined_and_the_talk_goes_on() -> None:
 
 
 def test_the_hand_off_is_offered_and_given_when_asked_for() -> None:
-    state, reply = say(State("suicide", "plan", level=2, turns=2), "can i talk to a human")
-    assert state.step == "handed" and reply.offers_handoff
-    assert any(t.reply.offers_handoff for t in tool.play(TALKS["not_imminent"]))
-    assert "I can't promise" in reply.text
+    team = Policy(kept="until_deleted", reads="on_handoff")
+    state, reply = say(State("suicide", "plan", level=2, turns=2), "can i talk to a human", policy=team)
+    assert state.step == "handed" and reply.offers_handoff and "I can't promise" in reply.text
+    said = talk("a", "yes", "no plan", *["…"] * 8, policy=team)
+    assert any(reply.offers_handoff for _, reply in said)
 
 
 # ------------------------------------------------------------------------------------------------ country and language
@@ -216,23 +294,3 @@ def test_from_another_language_the_talk_can_come_to_english() -> None:
     state, _ = say(None, "je veux mourir", verdict("moderate", "suicide", language="fr"))
     state, reply = say(state, "sorry can we write in english", SUICIDE)
     assert state.step == "ask" and "suicide" in reply.text
-
-
-# ------------------------------------------------------------------------------------------------ the model's words
-def test_the_model_may_fill_a_marked_place_with_a_short_sentence_only() -> None:
-    asked: list[str] = []
-
-    def fill(purpose: str) -> str:
-        asked.append(purpose)
-        return "Losing your job and your flat in one month is a lot"
-
-    _, reply = say(None, "…", fill=fill)
-    assert "Losing your job and your flat in one month is a lot. " in reply.text
-    assert asked == ["reflection"]
-
-
-@pytest.mark.parametrize(
-    "words", [None, "", "  ", "word " * 31, "Call 555.", "Why?", "See www.example.org", "a\nb", "a@b"]
-)
-def test_what_is_long_asks_or_holds_a_number_is_left_out(words: str | None) -> None:
-    assert say(None, "…", fill=lambda _: words)[1] == say(None, "…")[1]

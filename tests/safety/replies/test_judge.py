@@ -199,8 +199,8 @@ def test_every_row_of_the_table_is_seen_to_fire() -> None:
             for match in table.phrases.find(words):
                 role, of = table.roles[match.phrase]
                 if isinstance(of, int) and role != "unless":
-                    fired.add(table.concepts[of].id)
-    assert {c.id for c in table.concepts} == fired
+                    fired.add(table.bans[of].id)
+    assert {c.id for c in table.bans} == fired
 
 
 @pytest.mark.parametrize(

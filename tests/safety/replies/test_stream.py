@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import get_args
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,7 +13,7 @@ from counsel.safety.replies.judge import Context, screen_reply
 from counsel.safety.replies.sentences import LONGEST, Splitter
 from counsel.safety.replies.stream import ReplyScreen
 from counsel.safety.replies.table import read_table
-from counsel.safety.verdict import Verdict
+from counsel.safety.verdict import Action, Verdict
 
 CONTEXT = Context(numbers=frozenset({"988"}), sites=frozenset({"988lifeline.org"}))
 PIECES = (
@@ -157,13 +158,13 @@ def test_regenerating_after_the_models_end() -> None:
 
 def test_the_fallback_fits_the_person() -> None:
     seen = set()
-    for action in ("pass", "support", "protocol", "refuse"):
+    for action in get_args(Action):
         for language in ("en", "es-MX", "fr", "und"):
             screen = ReplyScreen(Context(verdict=Verdict(action=action, language=language)))
             words = screen.fallback("method")
             assert ("hablar" in words) == (language == "es-MX")
             seen.add(words)
-    assert len(seen) == 8
+    assert len(seen) == 2 * len(get_args(Action))
     first, second = (ReplyScreen(Context(turn=t)).fallback("guilt") for t in (1, 3))
     assert first != second
 

@@ -94,9 +94,70 @@ def test_a_sentence_takes_its_phrase_back(text: str, excuse: str) -> None:
     assert not excuse or excuse in {h.excuse for h in hits(text)}
 
 
+OUT_OF_PLACE = {
+    "animals, food and jokes": [
+        "is there a lethal dose of chocolate for a dog", "my cat ate a lily, is that a fatal dose",
+        "how much xylitol is a lethal amount for a 10 kg dog", "that's a lethal dose of cringe",
+        "what is the fatal amount of garlic for cats",
+    ],
+    "breath": [
+        "I read the last chapter and couldn't breathe, what a book", "I can't breathe, this thriller is so tense",
+        "we laughed until we couldn't breathe",
+    ],
+    "plans that end something": [
+        "I've made a plan to end my debt by Christmas", "I have a plan to end my contract next month",
+        "we have a plan to end the lease",
+    ],
+    "violence that was not": [
+        "My father never hit me, he was just absent", "my husband doesn't hit me, he just ignores me",
+        "he has never laid a hand on me and never hit me",
+    ],
+    "a shift": [
+        "I'm an officer and I was on suicide watch all night", "the guards were on suicide watch in block C",
+        "my shift is suicide watch on the ward",
+    ],
+    "clinical terms as a topic": [
+        "my coverage for suicidal ideation treatment was denied",
+        "the billing code for suicide attempt is wrong on my claim",
+        "the leaflet says it may cause suicidal thoughts, should I read on",
+        "the label warns of suicidal thoughts in young adults", "we covered suicidal ideation in class today",
+        "R45.851 is suicidal ideation, and the clinic billed it twice",
+        "the side effects list includes suicidal behavior",
+    ],
+    "things as subjects": [
+        "my phone is about to die and I am going to bed soon", "my company is killing itself",
+        "the party is committing political suicide", "my fern attempted to die twice this winter",
+        "my laptop killed itself last night",
+    ],
+    "acts that are something else": [
+        "and then it's too late to drop the class", "that's how it's done", "I'm doing it now in the weekdays too",
+        "I don't know how to do it, quitting is so hard", "we picked a date and a venue",
+        "I'm gonna catch the bus at six", "she is not responding to my messages", "she took all her vitamins and left",
+    ],
+}  # fmt: skip
+MEANT = [
+    "I have a plan to end my life", "I read all day and I can't breathe, my throat is closing",
+    "he hit me and I never told",
+    "I have suicidal thoughts and my coverage was denied", "my insurance ended and I feel suicidal again",
+    "how many grams would be a lethal dose for me", "I've been on the ledge and I want to die", "I'm going to end it",
+    "my phone is dead and I want to be dead too",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [t for texts in OUT_OF_PLACE.values() for t in texts])
+def test_words_out_of_place_raise_nothing(text: str) -> None:
+    assert raising(text) == set()
+
+
+@pytest.mark.parametrize("text", MEANT)
+def test_the_same_words_in_their_place_do(text: str) -> None:
+    assert raising(text)
+
+
 @pytest.mark.parametrize(
     ("text", "subject"),
     [
+        ("someone in my course tried to kill himself", "other"),
         ("I want to kill myself", "self"),
         ("my friend wants to kill herself", "other"),
         ("my son says he wants to die", "other"),

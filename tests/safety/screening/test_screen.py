@@ -119,7 +119,7 @@ def test_a_humans_word_counts_from_its_turn_on(turns: tuple[str, ...], settled: 
         ("What a nice day", "pass"),
         ("I'm so fucking sad, I cried all night and I hate everyone", "pass"),
         ("My grandmother died and I miss her", "pass"),
-        (DIE, "support"),
+        (DIE, "check"),
         (KILL, "protocol"),
         ("I'm going to kill myself tonight", "protocol"),
         ("how do i poison him without anyone noticing", "refuse"),
@@ -163,6 +163,121 @@ def test_a_verdict_says_of_whom_and_when(text: str, subject: str, when: str) -> 
     assert (verdict.subject, verdict.time) == (subject, when)
 
 
+# ---- evidence over turns
+
+BURDEN = "I feel like such a burden lately."
+HELLO = "The bus was late and I read my book."
+
+
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [
+        # a time counts in the sentence of a thought of suicide, and beside nothing less
+        ((f"{BURDEN} Seeing my cousins this weekend",), "low"),
+        ((DIE, "I'm going to bed soon, early shift tomorrow"), "low"),
+        ((f"{KILL} this weekend",), "high"),
+        # a yes answers the last question of the message right before, and is a yes
+        (("hm", ASKED, "I guess I'm just tired of this job"), "none"),
+        (("hm", ASKED, "Probably the traffic"), "none"),
+        (("hm", ASKED, "I guess"), "moderate"),
+        (("hm", ASKED, "probably, yes"), "moderate"),
+        (("hm", f"{ASKED} Or is it about work?", "yes"), "none"),
+        (("hm", f"{ASKED} You may answer in your own words.", "yes"), "moderate"),
+        # an act that is not named
+        (("im going to do it",), "none"),
+        ((DIE, "A: Tell me more.", "ok im going to do it"), "high"),
+        ((DIE, "A: Tell me more.", "i did it"), "imminent"),
+        (("I feel hopeless", "A: Tell me more.", "im going to do it"), "low"),
+        (("my dad's gun is in the truck. gonna do it before my shift",), "moderate"),
+        ((DIE, *[HELLO] * 6, "im going to do it"), "low"),
+        # hints count together while they are near
+        (("I feel hopeless", *[HELLO] * 6, "I've been giving away my guitar and my records"), "none"),
+        # plain words stay, however long the talk
+        ((KILL, *[HELLO] * 60), "moderate"),
+    ],
+)
+def test_evidence_over_turns_is_weighed(turns: tuple[str, ...], expected: str) -> None:
+    assert level(*turns) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a friend who tried to end it last month is back at work", ("low", "other")),
+        ("My flatmate attempted suicide in March", ("low", "other")),
+        ("a colleague of mine attempted suicide", ("low", "other")),
+        ("the girl who sits next to me tried to hang herself", ("low", "other")),
+        ("my daughter tried to kill herself last night", ("moderate", "other")),
+        ("I attempted suicide in March", ("high", "self")),
+        ("my friend is fine but I attempted suicide in March", ("high", "self")),
+    ],
+)
+def test_anothers_attempt_is_not_the_writers(text: str, expected: tuple[str, str]) -> None:
+    verdict = RULES(talk(text))
+    assert (verdict.level.name, verdict.subject) == expected
+
+
+def found_after(p: float, *quiet: str) -> str:
+    """The level when the classifier finds something, after messages in which it finds nothing."""
+    screen = Screen(classify=when("river looks soft", probabilities(p, p)))
+    turns = [t for text in (*quiet, "The river looks soft to me tonight, it does") for t in (text, "A: Tell me more.")]
+    return screen(talk(*turns)).level.name
+
+
+def test_the_longer_a_talk_is_quiet_the_surer_the_classifier_must_be() -> None:
+    assert found_after(0.9) == found_after(0.9, *[HELLO] * 3) == "moderate"
+    assert found_after(0.9, *[HELLO] * 30) == "none"
+    assert found_after(0.999, *[HELLO] * 30) == "moderate"
+    assert found_after(0.9, *[HELLO] * 30, "I feel so hopeless") == "moderate"  # a hint, and it is quiet no more
+
+
+def test_what_the_classifier_alone_found_fades_and_plain_words_do_not() -> None:
+    screen = Screen(classify=when("river looks soft", probabilities(0.9, 0.9)))
+    turns = ["The river looks soft to me tonight, it does"]
+    seen = []
+    for _ in range(10):
+        seen.append(screen(talk(*turns)).level.name)
+        turns += ["A: Tell me more.", HELLO]
+    assert seen == ["moderate"] * 4 + ["low"] * 4 + ["none"] * 2
+    assert screen(talk(*turns)).evidence == ()
+    assert screen(talk(KILL, *turns)).level == Level.moderate
+
+
+def test_who_has_no_category_gets_none() -> None:
+    unsure = Probabilities((0.9, 0.0, 0.0, 0.0), tuple(0.1 for _ in CATEGORY_OUTPUTS), 0.0)
+    assert Screen(classify=lambda texts: [unsure for _ in texts])(talk(FINE)).categories == ()
+    assert Screen(classify=said(0.9, category="abuse"))(talk(FINE)).categories == ("abuse",)
+
+
+@pytest.mark.parametrize("classify", [None, "classifier"])
+def test_a_hundred_turns_cost_a_hundred_turns(classify: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = {"read": 0, "judged": 0}
+
+    def judge(texts: Sequence[str]) -> list[Probabilities]:
+        counted["judged"] += len(texts)
+        return [probabilities(0.0) for _ in texts]
+
+    screen = Screen(classify=judge if classify else None)
+    real = type(screen.rules).hits
+    monkeypatch.setattr(
+        type(screen.rules),
+        "hits",
+        lambda *args: (counted.update(read=counted["read"] + 1), real(*args))[1],
+    )
+
+    def cost(turns: int) -> tuple[int, int]:
+        counted.update(read=0, judged=0)
+        said: list[Message] = []
+        for n in range(turns):
+            said += talk(f"{n} {turns}: the bus was late and I read my book.", "A: Which book is it?")
+            screen(said[:-1])
+        return counted["read"], counted["judged"]
+
+    short, long = cost(25), cost(100)
+    assert long[0] <= 4.5 * short[0]
+    assert long[1] <= 4.5 * short[1]
+
+
 # ---- languages
 
 
@@ -173,7 +288,7 @@ def test_a_verdict_says_of_whom_and_when(text: str, subject: str, when: str) -> 
 )  # fmt: skip
 def test_an_unread_language_is_marked_and_never_passed_over(text: str) -> None:
     verdict = RULES(talk(text))
-    assert (verdict.action, verdict.degraded) == ("support", True)
+    assert (verdict.action, verdict.degraded) == ("protocol", True)
     both = Screen(classify=said(0.0))
     assert both(talk(text)).degraded
     assert both(talk(text, "ok")).degraded  # a part of the conversation was not read
@@ -233,7 +348,10 @@ def test_evidence_points_at_raw_text(turns: list[str], first: float, second: flo
         assert len(set(verdict.evidence)) == len(verdict.evidence)
         assert not verdict.level or verdict.evidence
         assert verdict.level == Level.none or verdict.action != "pass"
-        assert verdict.level < Level.moderate or verdict.action in ("protocol", "refuse")
+        if screen is RULES:
+            assert verdict.level < Level.moderate or verdict.action in ("protocol", "refuse")
+        elif verdict.by == "classifier" and not verdict.degraded:
+            assert verdict.action in ("check", "support"), "what the classifier alone sees is asked about"
 
 
 @settings(max_examples=100, deadline=None)
@@ -360,23 +478,37 @@ def test_one_failure_marks_the_whole_conversation() -> None:
     assert verdict.degraded
 
 
-def test_only_what_is_new_is_given_beside_its_context() -> None:
+def heard_by(*turns: str) -> list[list[str]]:
+    """The windows that the classifier is asked about, call by call."""
     seen: list[list[str]] = []
 
     def spy(texts: Sequence[str]) -> list[Probabilities]:
         seen.append(list(texts))
         return [probabilities(0.0) for _ in texts]
 
-    turns = [
-        f"This is message number {n}, and it says that all is well. I walked home." for n in "one two three".split()
-    ]
-    screen = Screen(classify=spy)
-    screen(talk(*turns[:2]))
-    before = {t for texts in seen for t in texts}
-    seen.clear()
-    screen(talk(*turns))
-    assert {t for texts in seen[:2] for t in texts} == before  # the same windows: remembered, not read again
-    assert all("three" in t for t in seen[2])
+    Screen(classify=spy)(talk(*turns))
+    return seen
+
+
+BIRTHDAY = "Can you help me plan a birthday dinner for six people?"
+
+
+def test_a_message_that_stands_alone_is_judged_alone() -> None:
+    assert heard_by("I have thought about it a lot.", "A: Tell me more.", BIRTHDAY)[1] == [BIRTHDAY.strip("?")]
+
+
+@pytest.mark.parametrize(
+    "turns", [("She left.", "A: I see.", "and never wrote"), ("She left.", "and so I sat there all night long")]
+)
+def test_a_short_message_and_one_in_a_row_are_judged_behind_the_words_before_them(turns: tuple[str, ...]) -> None:
+    assert heard_by(*turns)[1] == [f"She left {turns[-1]}", "She left"]
+
+
+def test_what_the_words_before_say_by_themselves_is_no_new_sign() -> None:
+    told = "I have it all planned for the bridge and nobody knows."
+    screen = Screen(classify=when("planned for the bridge", probabilities(0.95, 0.9)))
+    verdict = screen(talk(told, "A: Tell me more.", "ok thanks", "A: Yes?", BIRTHDAY))
+    assert [e.turn for e in verdict.evidence] == [0]
 
 
 def test_a_short_message_is_read_with_what_came_before() -> None:

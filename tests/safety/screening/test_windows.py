@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from counsel.safety.reading.spelling import Word
 from counsel.safety.screening import rules
-from counsel.safety.screening.spelling import Word
 from counsel.safety.screening.windows import MOST_WORDS, OVERLAP, windows
 
 READER = rules.load().reader

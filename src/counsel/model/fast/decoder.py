@@ -15,6 +15,7 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
+from counsel.model import machine
 from counsel.model.fast import fused
 from counsel.model.fast.adapters import FlatAdapters
 from counsel.model.fast.attention import Bounds, attend
@@ -77,9 +78,9 @@ class Decoder:
         if ops is fused and not resident:
             width = self.config.hidden_size
             self.hosts = [*torch.empty(len(self.layers), longest, width, dtype=self.dtype, pin_memory=True)]
-        if resident and torch.cuda.is_available():
+        if resident:
             del named, kinds, groups, group
-            torch.cuda.empty_cache()  # what the 4-bit weights took
+            machine.give_back()  # what the 4-bit weights took
 
     def __call__(self, x: torch.Tensor, positions: torch.Tensor, bounds: Bounds) -> torch.Tensor:
         """Hidden states (T, D) that the head reads.

@@ -1,4 +1,4 @@
-"""The loss and its gradient for the hidden states, over trained tokens only, a few hundred at a time.
+"""What a pass minimises, from the hidden states of a pack; today the cross-entropy of the next token.
 
 The head is frozen, so the gradient for the hidden states is all there is to find: it is found in the forward pass,
 and the logits of more than ``CHUNK`` tokens never exist at once.
@@ -6,13 +6,72 @@ and the logits of more than ``CHUNK`` tokens never exist at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
+from counsel.model.fast.pack import Packed
+
 CHUNK = 256
 """Trained tokens whose logits exist at once: 16 MiB at a vocabulary of 32,768 in 16 bits."""
+
+
+class PackLoss(Protocol):
+    """A sum over what a pack holds: tokens here, pairs of replies for a preference. ``FastStep`` minimises it.
+
+    It runs between the captured passes, so it may do what it likes on the current stream. It must not wait for the
+    GPU, which has to have the next pass queued while it works. Before training it is tried on packs of ``pack.full``.
+    """
+
+    ruinous: float
+    """A mean of the terms above which training has gone wrong."""
+
+    def count(self, pack: Packed) -> int:
+        """How many terms the sum has; a step's loss is the mean over those of all its packs."""
+        ...
+
+    def __call__(self, pack: Packed, hidden: torch.Tensor, scale: torch.Tensor, learn: bool) -> torch.Tensor:
+        """The sum.
+
+        Args:
+            pack: as it was filled in.
+            hidden: (T, D) last hidden states. Where something is learned, their gradient takes their place.
+            scale: a scalar tensor that the gradient is multiplied with.
+            learn: whether a gradient is wanted.
+
+        Returns:
+            A scalar in fp32, not scaled.
+        """
+        ...
+
+
+class NextToken:
+    """Cross-entropy, summed over trained tokens.
+
+    Args:
+        head: (V, D) the frozen output layer.
+        ops: ``formulas``, or on a GPU ``fused``.
+    """
+
+    def __init__(self, head: torch.Tensor, ops: Any) -> None:
+        self.head, self.cross_entropy = head, ops.cross_entropy
+        self.ruinous = 3 * math.log(len(head))  # three times worse than guessing evenly
+
+    def count(self, pack: Packed) -> int:
+        """Trained tokens."""
+        return len(pack.where)
+
+    def __call__(self, pack: Packed, hidden: torch.Tensor, scale: torch.Tensor, learn: bool) -> torch.Tensor:
+        """See ``PackLoss``."""
+        device = self.head.device
+        where = sent(pack.where, device)
+        slope = self.head.new_empty(len(where), self.head.shape[1]) if learn else None
+        loss = head_loss(hidden[where], self.head, sent(pack.targets, device), scale, self.cross_entropy, slope)
+        if slope is not None:
+            hidden.zero_().index_copy_(0, where, slope)
+        return loss
 
 
 def head_loss(
@@ -45,3 +104,8 @@ def head_loss(
             torch.mm(logits_slope, head, out=slope[part])
         del logits_slope  # before the next are made
     return total
+
+
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """On its way to the device, without waiting for it."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

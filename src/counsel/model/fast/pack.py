@@ -71,12 +71,12 @@ class Sizes:
         return -(-tokens // self.step) * self.step
 
 
-def pack(ids: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], sizes: Sizes, pad_id: int) -> Packed:
+def pack(ids: Sequence[Sequence[int]], masks: Sequence[Sequence[bool]], sizes: Sizes, pad_id: int) -> Packed:
     """Conversations to one pack.
 
     Args:
         ids: of each conversation.
-        labels: the same, -100 where a token is not trained.
+        masks: whether each token is trained.
         sizes: the lengths to fill up to, and how many conversations there may be.
         pad_id: the token that fills up; nothing attends to it and it is not trained.
     """
@@ -85,16 +85,17 @@ def pack(ids: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], sizes: S
     fill = size - tokens
     lengths = [*map(len, ids)] + [0] * (sizes.rows - len(ids)) + [fill]
     ends = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
-    flat_labels = torch.tensor([i for row in labels for i in (*row[1:], -100)] + [-100] * fill)
-    where = (flat_labels != -100).nonzero()[:, 0]
+    flat = torch.tensor([i for row in ids for i in row] + [pad_id] * fill)
+    next_is_trained = [mark for row in masks for mark in (*row[1:], False)] + [False] * fill
+    where = torch.tensor(next_is_trained).nonzero()[:, 0]
     each = torch.tensor(lengths)
     return Packed(
-        ids=torch.tensor([i for row in ids for i in row] + [pad_id] * fill),
+        ids=flat,
         positions=torch.cat([torch.arange(n) for n in lengths]),
         starts=ends,
         rows=torch.arange(len(lengths)).repeat_interleave(each),
         where=where,
-        targets=flat_labels[where],
+        targets=flat[where + 1],
         tokens=tokens,
     )
 
@@ -102,5 +103,5 @@ def pack(ids: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], sizes: S
 def full(size: int, sizes: Sizes) -> Packed:
     """A pack of this length in which every token is trained, to try a pass with."""
     lengths = [min(sizes.max_length, max(0, size - i * sizes.max_length)) for i in range(sizes.rows)]
-    rows = [[0] * n for n in lengths if n]
-    return pack(rows, rows, sizes, 0)
+    kept = [n for n in lengths if n]
+    return pack([[0] * n for n in kept], [[True] * n for n in kept], sizes, 0)

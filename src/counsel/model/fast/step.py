@@ -1,8 +1,8 @@
-"""One pass of a training step, and the loss alone, over packed conversations."""
+"""One pass of a training step, and the loss alone, over packed conversations. What is minimised is given to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -10,8 +10,10 @@ import torch
 from counsel.model.fast import formulas, fused
 from counsel.model.fast.decoder import Decoder
 from counsel.model.fast.graphs import Buffers, Memory, Passes, warm_up
-from counsel.model.fast.loss import head_loss
+from counsel.model.fast.loss import PackLoss, sent
 from counsel.model.fast.pack import Packed, Sizes, full
+
+MakeLoss = Callable[[torch.Tensor, Any], PackLoss]
 
 
 class FastStep:
@@ -23,14 +25,16 @@ class FastStep:
         resident: keep the dequantised weights (more memory, faster); the model itself stays usable. Otherwise its
             embeddings move to the host's memory, and only this can run it.
         graphs: capture the passes; needs a GPU.
+        objective: makes what is minimised from the head (V, D) and the operations that this step uses.
     """
 
-    def __init__(self, model: Any, sizes: Sizes, resident: bool, graphs: bool) -> None:
+    def __init__(self, model: Any, sizes: Sizes, resident: bool, graphs: bool, objective: MakeLoss) -> None:
         self.sizes, self.graphs = sizes, graphs
         self.ops = fused if graphs else formulas
         self.decoder = Decoder(model, resident, self.ops, sizes.longest)
         base = self.decoder.base
         self.head = base.get_output_embeddings().weight.detach()
+        self.objective = objective(self.head, self.ops)
         self.embeddings = _embeddings(base, to_host=graphs and not resident)
         self.passes: dict[int, Passes] = {}
         self.warm: set[int] = set()
@@ -41,7 +45,7 @@ class FastStep:
         return Buffers.make(size, self.sizes.rows, self.sizes.width, self.head)
 
     def __call__(self, pack: Packed, scale: torch.Tensor) -> torch.Tensor:
-        """The summed loss of a pack; adds the gradient of ``scale`` times it to the adapters' ``grad``.
+        """The objective's sum over a pack; adds the gradient of ``scale`` times it to the adapters' ``grad``.
 
         Args:
             pack: from ``pack.pack`` with this step's sizes.
@@ -55,26 +59,26 @@ class FastStep:
         if self.graphs:
             passes = self._passes(buffers)
             passes.forward.replay()
-            loss = self._loss(pack, buffers, scale)
+            loss = self.objective(pack, buffers.end, scale, learn=True)
             passes.backward.replay()
             return loss
         x = buffers.x.detach().requires_grad_()
         hidden = self.decoder(x, buffers.positions, buffers.bounds)
         buffers.end.copy_(hidden.detach())
-        loss = self._loss(pack, buffers, scale)
+        loss = self.objective(pack, buffers.end, scale, learn=True)
         torch.autograd.grad(hidden, x, buffers.end)
         adapters.collect()
         return loss
 
     def loss(self, pack: Packed) -> torch.Tensor:
-        """The summed loss of a pack; no gradient."""
+        """The objective's sum over a pack; no gradient."""
         buffers = self._fill(pack)
         if self.graphs:
             self._passes(buffers).forward.replay()
         else:
             with torch.no_grad():
                 buffers.end.copy_(self.decoder(buffers.x, buffers.positions, buffers.bounds))
-        return self._head(pack, buffers, torch.ones((), device=self.head.device), None)
+        return self.objective(pack, buffers.end, torch.ones((), device=self.head.device), learn=False)
 
     def prepare(self, sizes: Iterable[int]) -> None:
         """Capture these lengths. All are tried uncaptured first, so that the memory for it is given back before."""
@@ -99,25 +103,13 @@ class FastStep:
         buffers = self.buffers.cut(pack.size) if self.graphs else self._make_buffers(pack.size)
         device, width = self.head.device, buffers.bounds.width
         if self.embeddings.device == device:
-            torch.index_select(self.embeddings, 0, _sent(pack.ids, device), out=buffers.x)
+            torch.index_select(self.embeddings, 0, sent(pack.ids, device), out=buffers.x)
         else:
-            buffers.x.copy_(_sent(self.embeddings[pack.ids], device))
-        buffers.positions.copy_(_sent(pack.positions, device))
-        buffers.bounds.starts.copy_(_sent(pack.starts, device))
-        buffers.bounds.place.copy_(_sent(pack.rows * width + pack.positions, device))
+            buffers.x.copy_(sent(self.embeddings[pack.ids], device))
+        buffers.positions.copy_(sent(pack.positions, device))
+        buffers.bounds.starts.copy_(sent(pack.starts, device))
+        buffers.bounds.place.copy_(sent(pack.rows * width + pack.positions, device))
         return buffers
-
-    def _loss(self, pack: Packed, buffers: Buffers, scale: torch.Tensor) -> torch.Tensor:
-        """The loss; ``buffers.end`` then holds its gradient for every hidden state."""
-        slope = self.head.new_empty(len(pack.where), self.head.shape[1])
-        loss = self._head(pack, buffers, scale, slope)
-        buffers.end.zero_().index_copy_(0, _sent(pack.where, self.head.device), slope)
-        return loss
-
-    def _head(self, pack: Packed, buffers: Buffers, scale: torch.Tensor, slope: torch.Tensor | None) -> torch.Tensor:
-        device = self.head.device
-        chosen = buffers.end[_sent(pack.where, device)]
-        return head_loss(chosen, self.head, _sent(pack.targets, device), scale, self.ops.cross_entropy, slope)
 
 
 def _embeddings(base: Any, to_host: bool) -> torch.Tensor:
@@ -128,8 +120,3 @@ def _embeddings(base: Any, to_host: bool) -> torch.Tensor:
         table = table.cpu().pin_memory()
         weight.data = weight.data.new_empty(0, table.shape[1])
     return table
-
-
-def _sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """On its way to the device, without waiting for it."""
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
+from counsel.model import machine
+
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM")
 
 
 def unsupported(model: Any, max_length: int) -> str | None:
     """Why this PEFT model cannot take the fast path on this machine; None when it can."""
-    import torch
-
     base, peft = model.get_base_model(), model.peft_config["default"]
     config = base.config
     window = getattr(config, "sliding_window", None)
@@ -22,10 +22,10 @@ def unsupported(model: Any, max_length: int) -> str | None:
         f"its attention looks back {window} tokens only": bool(window and window < max_length),
         "LoRA dropout is on": peft.lora_dropout > 0,
     }
-    if torch.cuda.is_available():
+    if machine.on_gpu():
         size = base.model.layers[0].self_attn.head_dim
         reasons[f"its heads are {size} wide, no power of two"] = bool(size & (size - 1))
-        reasons["the GPU is older than Ampere"] = torch.cuda.get_device_capability() < (8, 0)
+        reasons["the GPU is older than Ampere"] = machine.capability() < (8, 0)
         reasons["Triton is not installed"] = not find_spec("triton")
     return next((reason for reason, holds in reasons.items() if holds), None)
 

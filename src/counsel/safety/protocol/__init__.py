@@ -1,5 +1,6 @@
 """The crisis protocol: a state machine over written words, which leads when somebody may be in danger."""
 
-from counsel.safety.protocol.machine import Fill, Reply, State, respond
+from counsel.safety.protocol.lead import Lead, lead
+from counsel.safety.protocol.machine import Reply, State, respond
 
-__all__ = ["Fill", "Reply", "State", "respond"]
+__all__ = ["Lead", "Reply", "State", "lead", "respond"]

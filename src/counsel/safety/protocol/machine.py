@@ -1,8 +1,9 @@
 """The crisis protocol: from what a person wrote and the verdict on it to the next reply, with no model at all.
 
-``respond`` is pure: the same state, verdict, words and day give the same reply. The flows and steps stand in
-``steps``, the words in ``en.toml`` and ``es.toml``, the telephone numbers in
-``helplines.toml`` alone. docs/protocol.md shows whole conversations and tells how to edit the words.
+A turn is read for all that it holds, what was answered is not asked again, and what comes next is: danger first, then
+what the person wants of this talk, then what stands in the way of help, then what the flow's agenda has left.
+``respond`` is pure: the same state, verdict, words and day give the same reply. The words stand in ``en.toml`` and
+``es.toml``, the numbers in the registry alone. docs/protocol.md shows whole conversations and how to edit the words.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from dataclasses import replace
 from datetime import date
 
 from counsel.safety.helplines import check_country
-from counsel.safety.protocol import steps as steps
-from counsel.safety.protocol.reply import VIOLENCE, Fill, compose, plain_reply
+from counsel.safety.notices import Policy
+from counsel.safety.protocol import agenda
+from counsel.safety.protocol.course import Course, about_of, asks_thoughts, opening
+from counsel.safety.protocol.heard import Heard, hear, language_of
+from counsel.safety.protocol.phrasebook import LANGUAGES
+from counsel.safety.protocol.reply import Turn, compose, plain_reply
 from counsel.safety.protocol.state import PLAIN, Reply, State
-from counsel.safety.protocol.words import LANGUAGES, barriers_in, load, read_answer
-from counsel.safety.verdict import Level, Verdict
+from counsel.safety.verdict import Verdict
 
-__all__ = ["Fill", "Reply", "State", "respond"]
+__all__ = ["Reply", "State", "respond"]
 
-_FLOW_OF = {
-    "suicide": "suicide", "self_harm": "suicide", "harm_to_others": "harm", "abuse": "abuse",
-    "sexual_violence": "abuse", "eating_disorder": "eating", "psychosis_or_mania": "psychosis",
-}  # fmt: skip
-_SUICIDAL = frozenset({"suicide", "self_harm"})
-_DANGER = {"substance_emergency": "substance", "medical_emergency": "medical"}
-_ATTACK = {"abuse": "abuse", "sexual_violence": "abuse", "harm_to_others": "harm"}
+_TURNING = frozenset({"offer", "adult", "people", "nobody", "named", "barrier", "contact", "handoff"})
+"""Steps after which a person who is named is one to turn to."""
+_NO_ANSWER = frozenset({"elsewhere", "angry", "goodbye", "corrected", "human", "numbers", "about_ai", "about_privacy"})
+"""What is no answer to the question that was asked."""
 
 
 def respond(
@@ -35,7 +36,7 @@ def respond(
     *,
     country: str | None,
     today: date,
-    fill: Fill | None = None,
+    policy: Policy | None = None,
 ) -> tuple[State, Reply]:
     """The next state and the next reply.
 
@@ -45,61 +46,40 @@ def respond(
         text: the person's last message.
         country: as the person or a setting gave it, never guessed; None where nobody has said.
         today: the day, for helplines that have expired.
-        fill: gives a sentence for a marked place, called with its name, or None; it must screen what it gives.
+        policy: what is kept, and whether a team reads: a hand-off is offered only where there is one.
 
     Raises:
-        CounselError: when ``country`` is no country code.
+        CounselError: when ``country`` is not a country code.
     """
-    cues = read_answer(text)
-    before = state or State(*_opening(verdict))
+    policy = policy or Policy()
+    before = state or State(*opening(verdict, young=False))
     now = replace(
         before,
         country=check_country(country) if country else before.country,
         language=_language(state, verdict, text),
         young=before.young or ("minor" in verdict.categories and verdict.subject != "other"),
-        veteran=before.veteran or "veteran" in cues,
     )
     if now.language not in LANGUAGES:
-        return plain_reply(_after(now, verdict), verdict, today)
-    if state is None or state.step == PLAIN:
-        flow, step = _opening(verdict)
-        moved = True
-    else:
-        flow, step = steps.next_place(before.flow, before.step, _signals(now, verdict, cues))
-        moved = (flow, step) != (before.flow, before.step)
-    about = _about(flow, verdict) if state is None or flow != before.flow else before.about
-    now = _after(replace(now, flow=flow, step=step, about=about), verdict)
-    return compose(now, before, verdict, cues, moved, today, fill)
-
-
-def _opening(verdict: Verdict) -> steps.Place:
-    """The flow that a first message calls for, and its first step."""
-    categories = set(verdict.categories)
-    young = "minor" in categories and verdict.subject != "other"
-    if verdict.subject == "other" and verdict.level > Level.none:
-        return "third_party", "urgent" if verdict.level == Level.imminent else "open"
-    if verdict.level == Level.imminent or _DANGER.keys() & categories:
-        return "imminent", "urge"
-    first = next((c for c in verdict.categories if c in _FLOW_OF), None)
-    flow = "suicide" if "suicide" in categories else _FLOW_OF.get(first or "", "support")
-    if young and verdict.level > Level.none and flow in ("suicide", "abuse", "support"):
-        return "minor", "home" if flow == "abuse" else "ask"
-    return flow, steps.OPENING[flow]
-
-
-def _about(flow: str, verdict: Verdict) -> str:
-    """Which wording of its own a flow takes, if it has one."""
-    categories = verdict.categories
-    if flow == "imminent":
-        danger = next((name for key, name in _DANGER.items() if key in categories), None)
-        return danger or (_ATTACK.get(categories[0], "") if categories else "")
-    if flow == "suicide" and "substance_emergency" in categories:
-        return "substance"
-    if flow == "suicide":
-        return "self_harm" if "self_harm" in categories and "suicide" not in categories else ""
-    if flow == "third_party":
-        return "abuse" if VIOLENCE & set(categories) and not _SUICIDAL & set(categories) else ""
-    return "sexual_violence" if flow == "abuse" and "sexual_violence" in categories else ""
+        return plain_reply(_seen(now, verdict), verdict, today)
+    heard = hear(text, now.language, about_people=before.step in _TURNING or before.step == "together")
+    now = replace(now, veteran=now.veteran or "veteran" in heard.cues)
+    now = _learn(now, heard, first=state is None)
+    turn = Course(before, now, verdict, heard, policy, first=state is None or state.step == PLAIN)
+    flow, step = turn.next_place()
+    now = turn.state
+    if flow != now.flow:
+        now = replace(now, flow=flow, about=about_of(flow, verdict), done=())
+    elif turn.first:
+        now = replace(now, about=about_of(flow, verdict))
+    if not step:
+        step = agenda.due(flow, _seen(now, verdict).standing(turn.team)) or "beside"
+    moved = turn.first or (flow, step) != (before.flow, before.step)
+    now = _seen(replace(now, step=step, done=tuple(dict.fromkeys((*now.done, step)))), verdict)
+    if step == "check":
+        now = replace(now, asked=now.turns, denied=False)
+    elif before.step == "check":
+        now = replace(now, denied=heard.answer == "no")
+    return compose(now, before, Turn(verdict, heard, moved, today, policy))
 
 
 def _language(state: State | None, verdict: Verdict, text: str) -> str:
@@ -107,59 +87,57 @@ def _language(state: State | None, verdict: Verdict, text: str) -> str:
     said = verdict.language
     base = said.split("-")[0]
     said = base if base in LANGUAGES else said
-    if state is not None and (said == "und" or (said != state.language and len(text.split()) < 4)):
-        return state.language
-    if said == "und":
+    known = state.language if state else ""
+    if said == "und" or (known and said != known and len(text.split()) < 4):
+        told = language_of(text)
+        if told and not (known and len(text.split()) < 2):
+            return told
         letters = [c for c in text if c.isalpha()]
-        return "en" if not letters or sum(c.isascii() for c in letters) * 2 > len(letters) else "und"
+        roman = not letters or sum(c.isascii() for c in letters) * 2 > len(letters)
+        return known or ("en" if roman else "und")
     return said
 
 
-def _last_evidence(verdict: Verdict) -> int:
-    return max((e.turn for e in verdict.evidence), default=-1)
-
-
-def _signals(state: State, verdict: Verdict, cues: frozenset[str]) -> set[str]:
-    """What the answer and the verdict say, in the terms of ``steps.SIGNALS``."""
-    found = set(cues) & steps.SIGNALS.keys()
-    barriers = barriers_in(cues)
-    where = state.flow if f"{state.flow}.barrier_refuse" in load(state.language).steps else "shared"
-    aside = {"about_ai", "about_privacy"} & cues
-    fresh = _last_evidence(verdict) > state.seen
-    categories, level = set(verdict.categories), verdict.level
-    urgent = state.flow == "imminent" and state.step != "settle"
-    urgent |= state.flow == "third_party" and state.step in ("urgent", "with_them") and verdict.subject == "other"
-    tests = {
-        "barrier": bool(barriers),
-        "new": any(name in steps.BARRIERS and not state.times(f"{where}.barrier_{name}") for name in barriers),
-        "aside": bool(aside) and not found - {"no", "unsure"},
-        "rises": level == Level.imminent and (state.level < level or fresh) and not urgent,
-        "other": verdict.subject == "other",
-        "suicidal": "suicide" in categories - set(state.categories)
-        and level >= Level.moderate
-        and verdict.subject != "other"
-        and state.flow not in ("suicide", "imminent", "minor"),
-        "plan": level >= Level.high,
-        "thoughts": level >= Level.moderate and bool(_SUICIDAL & categories),
-        "low": level <= Level.low and not fresh,
-        "worse": level >= Level.moderate and (fresh or level > state.level),
-        "graver": level > state.level,
-        "grave": level == Level.imminent,
-        "young": state.young,
-        "attack": state.about == "abuse",
-        "violence": state.about == "harm",
-        "substance": state.about == "substance",
-        "medical": state.about == "medical",
-    }
-    return found | {name for name, holds in tests.items() if holds}
-
-
-def _after(state: State, verdict: Verdict) -> State:
+def _seen(state: State, verdict: Verdict) -> State:
     """The state with this turn's verdict taken in."""
     return replace(
         state,
         categories=verdict.categories,
         level=int(verdict.level),
-        seen=max(state.seen, _last_evidence(verdict)),
+        seen=max(state.seen, verdict.last_turn),
         turns=state.turns + 1,
     )
+
+
+def _learn(state: State, heard: Heard, first: bool) -> State:
+    """The state with what the message answers: the question that was asked, and whatever else was said in passing."""
+    known = dict(state.known)
+    subject = "" if first else agenda.asks(state.flow, state.step)
+    if state.step == "first" and asks_thoughts(state):
+        subject = "thoughts"
+    if subject and heard.answer:
+        mixed = subject == "thoughts" and heard.answer == "yes" and "safe" in heard.cues  # "yes, I am safe"
+        known[subject] = "unsure" if mixed else heard.answer
+    elif subject in ("plan", "near") and not heard.cues & _NO_ANSWER:
+        known[subject] = "unsure"  # something was told, and it was not a no
+    if known.pop("smaller", "") == "yes":
+        known["willing"] = "yes"
+    cues = heard.cues
+    facts = {
+        "plan": ("plan", "yes"), "no_plan": ("plan", "no"), "means": ("near", "yes"), "no_means": ("near", "no"),
+        "apart": ("apart", "yes"), "now": ("time", "yes"), "safe": ("better", "yes"), "alone": ("who", "no"),
+        "calling": ("calling", "yes"), "connected": ("calling", "yes"), "helps": ("helps", "yes"),
+        "body": ("body", "yes"),
+    }  # fmt: skip
+    for cue, (name, value) in facts.items():
+        if cue in cues:
+            known[name] = value
+    if "means" in cues and "apart" not in cues:
+        known.pop("apart", None)
+    if state.step in ("safety", "steps") and not first and not heard.answer and heard.cues <= {"helps"}:
+        known["helps"] = "yes"
+    if heard.person:
+        known["who"] = "yes"
+    if known.pop("asked_person", "") == "yes":
+        known["calling"] = "yes"
+    return replace(state, known=tuple(known.items()), person=heard.person or state.person)

@@ -1,65 +1,83 @@
-"""How a reply of the crisis protocol is put together: the next wording, the helplines, the question."""
+"""How a reply of the crisis protocol is put together: what is taken up, the wording, the helplines, the question."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
-from counsel.safety.helplines import Helpline, brief, helplines, spoken
-from counsel.safety.protocol import steps as steps
-from counsel.safety.protocol.state import PLAIN, Reply, State
-from counsel.safety.protocol.words import Variant, Words, barriers_in, load, plain_line
-from counsel.safety.verdict import Level, Verdict
+from counsel.helplines import Helpline
+from counsel.safety.helplines import brief, helplines, spoken
+from counsel.safety.notices import Policy, privacy
+from counsel.safety.protocol import agenda
+from counsel.safety.protocol.heard import Heard
+from counsel.safety.protocol.phrasebook import Phrasebook, Variant, load, plain_line
+from counsel.safety.protocol.state import PLAIN, Manner, Reply, State
+from counsel.safety.verdict import VIOLENCE, Level, Verdict
 
-SHOWN = 3
-"""Helplines in a whole offer, the emergency number not counted."""
+SHOWN = 2
+"""Helplines in a whole offer, the emergency number among them: more at once is a list that nobody in distress reads."""
 MENTION_EVERY = 3
-"""In a long talk, every third reply mentions a helpline in passing, or recites it in an emergency."""
-MAX_FILL = 30
-"""Words that a model may put into a marked place."""
-VIOLENCE = frozenset({"abuse", "sexual_violence"})
-_UNSAYABLE = re.compile(r"[\d?\n@]|https?:|www\.")
-
-Fill = Callable[[str], str | None]
+"""In a long talk, every third reply of a kind mentions a helpline in passing, or the emergency number."""
+_NOT_TAKEN_UP = frozenset({"corrected", "goodbye", "repair", "first", "close", "waiting", "contact", "named", "handed"})
+"""Steps whose own first words take up what was said."""
 
 
-def compose(
-    now: State,
-    before: State,
-    verdict: Verdict,
-    cues: frozenset[str],
-    moved: bool,
-    today: date,
-    fill: Fill | None,
-) -> tuple[State, Reply]:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a reply answers: the verdict, what was heard, whether the talk has moved; the day, and the policy."""
+
+    verdict: Verdict
+    heard: Heard
+    moved: bool
+    today: date
+    policy: Policy
+
+    @property
+    def team(self) -> bool:
+        """Whether people behind this chat can take over."""
+        return self.policy.reads != "never"
+
+
+def compose(now: State, before: State, turn: Turn) -> tuple[State, Reply]:
     """Put a reply together: what is said, the helplines, the question."""
     words = load(now.language)
-    whole = _shows_whole(now, cues)
-    variant, now = _draw(now, words, cues, again=before.offered and not whole)
+    whole = _shows_whole(now, turn)
+    variant, now = _draw(now, words, turn, again=before.offered and not whole)
     sentences = [variant.say]
-    aside = _aside(verdict, cues)
+    aside = _aside(before, turn)
+    taken_up, now = ("", now) if aside else _taken_up(now, words, turn)
     if aside:
         answer, now = _next(now, words, f"shared.{aside}")
         sentences.insert(0, answer.say)
+    elif "choked" in turn.heard.cues:
+        medical, now = _next(now, words, "shared.choked")
+        sentences.insert(0, medical.say)
     elif _mentions(now, before, whole, variant):
         passing, now = _next(now, words, "shared.mention")
         sentences.append(passing.say)
-    if _tells(now, moved) and aside != "about_ai":
+    manner = _manner(now, turn, aside)
+    brief_enough = not aside and "choked" not in turn.heard.cues
+    if manner == "leads" and _tells(now, turn.moved) and brief_enough:
         telling, now = _next(now, words, "shared.ai")
         # What leads up to the helplines, with a colon, stays next to them.
         sentences.insert(0 if variant.say.endswith(":") else len(sentences), telling.say)
         now = replace(now, told=True)
     now = replace(now, told=now.told or aside == "about_ai", offered=now.offered or whole)
-    lines, emergency = _lines(now, today), _emergency(now, today)
-    passing_line = next((x for x in lines if not x.is_emergency), helplines(None, today=today)[0])
+    lines, emergency = _lines(now, turn.today), _emergency(now, turn.today)
+    passing_line = next((x for x in lines if not x.is_emergency), helplines(None, today=turn.today)[0])
     marks = {
         "emergency": emergency[0].number if emergency else words.emergency,
         "line": brief(passing_line, now.language, known=before.offered),
-        "reflection": _reflection(fill) if fill and not aside else "",
+        "reflection": taken_up,
+        "person": now.person,
+        "subject": turn.heard.subject or words.something,
+        "privacy": privacy(turn.policy, now.language),
     }
-    said, asked = " ".join(sentences), variant.ask
+    if taken_up and "{reflection}" not in variant.say:
+        sentences.insert(0, "{reflection}")
+    # Behind the model's own words an offer of help asks nothing more.
+    said, asked = " ".join(sentences), "" if (now.flow, manner) == ("support", "beside") else variant.ask
     block = "\n".join(spoken(x, now.language) for x in lines) if whole else ""
     shown = lines if whole else (passing_line,) if "{line}" in said + asked else ()
     shown += tuple(x for x in emergency if x not in shown and "{emergency}" in said + asked)
@@ -67,32 +85,37 @@ def compose(
         text="\n\n".join(part for part in (_filled(said, marks), block, _filled(asked, marks)) if part),
         asks=bool(asked),
         helplines=shown,
-        offers_handoff=now.step in steps.HAND_OFF,
-        urgent=now.flow == "imminent" or now.step in ("urgent", "danger", "apart"),
-        leads=aside == "declined" or not (now.step in steps.ASIDE or now.flow == "support"),
+        offers_handoff=turn.team and now.step in agenda.HAND_OFF,
+        urgent=(now.flow == "imminent" and now.step != "coping") or now.step in ("urgent", "danger", "apart", "close"),
+        manner=manner,
+        declines=aside == "declined",
     )
     return now, reply
 
 
-def _shows_whole(state: State, cues: frozenset[str]) -> bool:
+def _taken_up(state: State, words: Phrasebook, turn: Turn) -> tuple[str, State]:
+    """A sentence that says back what the person said, none twice in a talk; nothing where no written one fits."""
+    if state.step in _NOT_TAKEN_UP or (state.flow == "imminent" and state.step not in ("hold", "lesser")):
+        return "", state
+    for name in turn.heard.feelings:
+        says, key = words.takeups[name].say, f"takeup.{name}"
+        if state.times(key) < len(says):
+            return says[state.times(key)], state.using(key)
+    return "", state
+
+
+def _shows_whole(state: State, turn: Turn) -> bool:
     """Whether this reply recites the helplines: the first time, when asked, in an emergency."""
-    if "numbers" in cues:
+    if "numbers" in turn.heard.cues:
         return True
-    if state.flow == "imminent":
-        return state.step in steps.FULL or (state.step == "hold" and state.times("imminent.hold") % MENTION_EVERY == 2)
-    return state.step in steps.FULL and (not state.offered or state.step in steps.WITH_EMERGENCY)
+    return state.step in agenda.FULL and (not state.offered or state.step in agenda.WITH_EMERGENCY)
 
 
 def _mentions(now: State, before: State, whole: bool, variant: Variant) -> bool:
-    """Whether one helpline is mentioned in passing."""
-    if whole or "{line}" in variant.say or now.flow in ("imminent", "third_party"):
+    """Whether one helpline is mentioned in passing: with the first question where the words were grave."""
+    if whole or "{line}" in variant.say or now.flow in ("imminent", "third_party", *agenda.WATCHING):
         return False
-    if before.turns == 0 or now.step == steps.OPENING[now.flow]:
-        return now.level >= Level.moderate
-    if now.step in ("stay", "beside"):
-        rounds = sum(n for key, n in now.used if key.endswith(f".{now.step}"))
-        return rounds % MENTION_EVERY == (1 if now.step == "beside" else 0)
-    return now.step == "ease"
+    return before.turns == 0 and now.level >= Level.moderate
 
 
 def _tells(state: State, moved: bool) -> bool:
@@ -102,34 +125,59 @@ def _tells(state: State, moved: bool) -> bool:
     return not state.told and state.turns > 1
 
 
-def _aside(verdict: Verdict, cues: frozenset[str]) -> str:
+def _manner(now: State, turn: Turn, aside: str) -> Manner:
+    """Whether this is said in place of the model's reply, behind it, or only where there is no model."""
+    if aside == "declined":
+        return "leads"
+    if now.flow == "support" and now.step == "open":
+        return "leads" if turn.verdict.action == "protocol" else "beside"
+    if now.step == "check":
+        return "beside"
+    return "silent" if now.step in agenda.ASIDE else "leads"
+
+
+def _aside(before: State, turn: Turn) -> str:
     """What is answered before anything else: a request that is refused, a question about this program."""
-    if verdict.action == "refuse":
+    if turn.verdict.action == "refuse" and (turn.verdict.last_turn > before.seen or not before.turns):
         return "declined"
-    return next((name for name in ("about_ai", "about_privacy") if name in cues), "")
+    if before.flow == "eating" and "how_little" in turn.heard.cues:
+        return "declined_eating"
+    return next((name for name in ("about_ai", "about_privacy") if name in turn.heard.cues), "")
 
 
-def _draw(state: State, words: Words, cues: frozenset[str], *, again: bool) -> tuple[Variant, State]:
+def _draw(state: State, words: Phrasebook, turn: Turn, *, again: bool) -> tuple[Variant, State]:
     """The next wording of the state's step: its own for what it is about, else the flow's, else the shared one."""
     tails = [f"_{state.about}"] if state.about else []
     tails += ["_again"] if again else []
     tails += ["_young"] if state.young else []
+    tails += ["_thoughts"] if "thoughts" not in dict(state.known) and state.flow in ("suicide", "minor") else []
+    tails += [] if turn.team else ["_alone"]
+    tails += ["_person"] if turn.heard.person else []
+    tails += (
+        ["_no_line"] if VIOLENCE & set(turn.verdict.categories) and not _of_topic(state, "abuse", turn.today) else []
+    )
+    tails += ["_grave"] if state.level >= Level.high and turn.verdict.subject != "other" else []
     if state.step == "barrier":
-        named = [n for n in barriers_in(cues) if n != "refuses"]
+        named = list(turn.heard.barriers)
         named.sort(key=lambda n: state.times(f"shared.barrier_{n}") + state.times(f"{state.flow}.barrier_{n}"))
-        tails = [*(f"_{n}" for n in named), "_refuse"]
-    owners = (state.flow, "shared")
-    if state.step == "barrier" and f"{state.flow}.barrier_refuse" in words.steps:
-        owners = (state.flow, state.flow)
-    for owner in owners:
-        for tail in (*tails, ""):
-            key = f"{owner}.{state.step}{tail}"
-            if key in words.steps:
-                return _next(state, words, key)
+        tails = [*(f"_{n}" for n in named if n != "refuses"), "_refuse"]
+    for key in _keys(state, words, state.step, tails):
+        return _next(state, words, key)
     raise AssertionError(f"there are no words for {state.flow}.{state.step}")  # a test walks every place
 
 
-def _next(state: State, words: Words, key: str) -> tuple[Variant, State]:
+def _keys(state: State, words: Phrasebook, step: str, tails: Sequence[str]) -> Iterator[str]:
+    """The lists of wordings that fit a step, the most particular first."""
+    owners = [state.flow, *(["suicide"] if state.flow == "minor" else []), "shared"]
+    if step == "barrier" and f"{state.flow}.barrier_refuse" in words.steps:
+        owners = [state.flow]
+    for owner in owners:
+        for tail in (*tails, ""):
+            if (key := f"{owner}.{step}{tail}") in words.steps:
+                yield key
+
+
+def _next(state: State, words: Phrasebook, key: str) -> tuple[Variant, State]:
     variants = words.steps[key]
     return variants[state.times(key) % len(variants)], state.using(key)
 
@@ -150,7 +198,7 @@ def _lines(state: State, today: date) -> tuple[Helpline, ...]:
     chosen = [*(lines[0] for lines in fitting.values() if lines), *(x for lines in fitting.values() for x in lines)]
     directory = [x for x in helplines(state.country or None, today=today) if x.is_directory]
     plain = [*dict.fromkeys(chosen)][:SHOWN] + directory
-    if state.flow == "imminent" or state.step in steps.WITH_EMERGENCY:
+    if state.flow == "imminent" or state.step in agenda.WITH_EMERGENCY:
         return (*_emergency(state, today), *plain[: SHOWN - 1])
     return tuple(plain)
 
@@ -161,14 +209,6 @@ def _of_topic(state: State, topic: str, today: date) -> list[Helpline]:
     found = tuple(line for line in found if topic in line.topics)
     same = [line for line in found if not line.languages or state.language in line.languages]
     return same or list(found)
-
-
-def _reflection(fill: Fill) -> str:
-    """The model's sentence, if it has one that is short, asks nothing and holds no number or address."""
-    said = (fill("reflection") or "").strip()
-    if not said or len(said.split()) > MAX_FILL or _UNSAYABLE.search(said):
-        return ""
-    return said if said[-1] in ".!…" else f"{said}."
 
 
 def _filled(text: str, marks: Mapping[str, str]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from counsel.errors import CounselError
-from counsel.safety.helplines import Helpline
-from counsel.safety.protocol import steps as steps
+from counsel.helplines import Helpline
+from counsel.safety.protocol import agenda
+from counsel.safety.protocol.agenda import Standing
+from counsel.safety.verdict import Level
+
+Manner = Literal["leads", "beside", "silent"]
 
 PLAIN = "plain"
 """The step of a talk in a language that the protocol has no words for."""
@@ -19,9 +23,13 @@ class State:
     """Where a talk stands; all that the next reply depends on beside the next message.
 
     Attributes:
-        flow: what it is about, a key of ``steps.FLOWS``.
+        flow: what it is about, a key of ``agenda.AGENDA``, or ``imminent``.
         step: the step that was said last.
         about: a wording of its own within the flow, such as ``self_harm``, or empty.
+        known: what the person has answered, by subject (``agenda.ASKS``).
+        done: the steps of this flow that were said.
+        person: somebody near whom they named, as they are spoken of: ``your sister``, ``Anna``. Nothing else that the
+            person wrote is kept here.
         categories: the verdict's, at the last turn.
         level: the verdict's, at the last turn, as an integer.
         seen: the last turn with evidence that has been answered.
@@ -32,12 +40,17 @@ class State:
         veteran: whether they said that they have served.
         told: whether it was said that this is an AI.
         offered: whether whole helplines have been shown.
+        asked: the reply that last asked about a weak sign, counted like ``turns``; -1 for none.
+        denied: whether that question was answered with no.
         used: how often each wording's list was drawn from.
     """
 
     flow: str
     step: str
     about: str = ""
+    known: tuple[tuple[str, str], ...] = ()
+    done: tuple[str, ...] = ()
+    person: str = ""
     categories: tuple[str, ...] = ()
     level: int = 0
     seen: int = -1
@@ -48,6 +61,8 @@ class State:
     veteran: bool = False
     told: bool = False
     offered: bool = False
+    asked: int = -1
+    denied: bool = False
     used: tuple[tuple[str, int], ...] = ()
 
     def times(self, key: str) -> int:
@@ -58,20 +73,29 @@ class State:
         """The state after one more draw."""
         return replace(self, used=tuple({**dict(self.used), key: self.times(key) + 1}.items()))
 
+    def standing(self, team: bool) -> Standing:
+        """What the agenda looks at."""
+        return Standing(
+            dict(self.known), frozenset(self.done), Level(self.level), self.about, bool(self.person), team
+        )  # fmt: skip
+
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object. It holds no words of the person's."""
-        return asdict(self) | {"categories": list(self.categories), "used": dict(self.used)}
+        """As a JSON object."""
+        lists = {"categories": list(self.categories), "done": list(self.done)}
+        return asdict(self) | lists | {"known": dict(self.known), "used": dict(self.used)}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> State:
         """The state that ``to_json`` wrote.
 
         Raises:
-            CounselError: when it is none, or names a step that there is no more.
+            CounselError: when it is not one, or names a step that there is no more.
         """
         try:
-            state = cls(**{**body, "categories": tuple(body["categories"]), "used": tuple(body["used"].items())})
-            known = state.step == PLAIN or state.step in steps.steps_of(state.flow)
+            pairs = {name: tuple(body[name].items()) for name in ("known", "used")}
+            lists = {name: tuple(body[name]) for name in ("categories", "done")}
+            state = cls(**{**body, **pairs, **lists})
+            known = state.step == PLAIN or (state.flow, state.step) in agenda.PLACES
         except (TypeError, KeyError, AttributeError) as e:
             raise CounselError("the protocol's state is broken", fix="begin the conversation anew") from e
         if not known:
@@ -89,8 +113,9 @@ class Reply:
         helplines: those that it shows or mentions, so that a page can make them buttons.
         offers_handoff: whether it offers to pass the talk to a human being, or does so.
         urgent: whether a life may be at stake this minute.
-        leads: whether the protocol leads. False: the model may talk, and help stays on offer; ``text`` then is what
-            to say where there is no model.
+        manner: ``leads`` in place of the model's reply; ``beside`` it, behind its last word; ``silent`` while the model
+            talks and help stays on offer: ``text`` then is what to say where there is no model.
+        declines: whether it declines what was asked for.
     """
 
     text: str
@@ -98,4 +123,10 @@ class Reply:
     helplines: tuple[Helpline, ...] = ()
     offers_handoff: bool = False
     urgent: bool = False
-    leads: bool = True
+    manner: Manner = "leads"
+    declines: bool = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is said in place of the model's reply."""
+        return self.manner == "leads"

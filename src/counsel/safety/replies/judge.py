@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from counsel.safety.replies.contacts import Reach
+from counsel.safety.reading.phrases import Match
+from counsel.safety.reading.spelling import Word
 from counsel.safety.replies.loops import Loops, leaked
+from counsel.safety.replies.reach import Reach
 from counsel.safety.replies.sentences import LONGEST, Sentence, Splitter
-from counsel.safety.replies.table import ASKED, QUOTED, Concept, Table, read_table
-from counsel.safety.screening.phrases import Match
-from counsel.safety.screening.spelling import Word
+from counsel.safety.replies.table import ASKED, QUOTED, Ban, Table, read_table
 from counsel.safety.verdict import Finding, Kind, Remedy, Verdict
 
 MOST_REPLACED = 2
@@ -164,27 +164,27 @@ class Judge:
         for match in self.table.phrases.find(words):
             role, of = self.table.roles[match.phrase]
             if isinstance(of, int) and role != "unless":
-                if self._counts(self.table.concepts[of], words[match.end - 1].text):
+                if self._counts(self.table.bans[of], words[match.end - 1].text):
                     suspects.append((of, role, match))
             else:
                 pardons.setdefault((role, of), []).append(match)
         groups: dict[int, dict[str, Match]] = {}
         for number, role, match in suspects:
-            concept = self.table.concepts[number]
-            if (asked and ASKED in concept.guards) or _is_pardoned(concept, number, match, words, pardons):
+            ban = self.table.bans[number]
+            if (asked and ASKED in ban.guards) or _is_pardoned(ban, number, match, words, pardons):
                 continue
             whole = groups.setdefault(number, {})
             whole.setdefault(role, match)
             parts = [match] if role == "bad" else list(whole.values())
             start, end = min(m.start for m in parts), max(m.end for m in parts)
-            if end > fresh and len(parts) == max(1, concept.groups):
-                yield concept.kind, words[start].start, words[end - 1].end, concept.action
+            if end > fresh and len(parts) == max(1, ban.groups):
+                yield ban.kind, words[start].start, words[end - 1].end, ban.action
 
-    def _counts(self, concept: Concept, last: str) -> bool:
+    def _counts(self, ban: Ban, last: str) -> bool:
         """Whether a row counts for this person, given the last word of what matched."""
-        if concept.when and self._categories.isdisjoint(concept.when):
+        if ban.when and self._categories.isdisjoint(ban.when):
             return False
-        return not (concept.echoed and last in self._said)
+        return not (ban.echoed and last in self._said)
 
 
 def _next_clause(words: Sequence[Word]) -> int:
@@ -192,7 +192,7 @@ def _next_clause(words: Sequence[Word]) -> int:
 
 
 def _is_pardoned(
-    concept: Concept,
+    ban: Ban,
     number: int,
     match: Match,
     words: Sequence[Word],
@@ -200,13 +200,13 @@ def _is_pardoned(
 ) -> bool:
     """Whether what stands around a match makes it harmless."""
     first, last = words[match.start].clause, words[match.end - 1].clause
-    if QUOTED in concept.guards and words[match.start].quoted:
+    if QUOTED in ban.guards and words[match.start].quoted:
         return True
     for other in pardons.get(("unless", number), ()):
         if first <= words[other.end - 1].clause and words[other.start].clause <= last:
             return True
     cancelled = pardons.get(("cancel", ""), ())
-    for name in concept.guards:
+    for name in ban.guards:
         for guard in pardons.get(("guard", name), ()):
             if guard.start >= match.start or words[guard.start].clause != first:
                 continue

@@ -6,9 +6,9 @@ import re
 from collections import Counter, deque
 from collections.abc import Sequence
 
-from counsel.safety.replies.words import NUMBER
-from counsel.safety.screening.letters import GONE, plain
-from counsel.safety.screening.spelling import Word
+from counsel.safety.reading.letters import GONE, plain
+from counsel.safety.reading.spelling import Word
+from counsel.safety.replies.reader import NUMBER
 
 _NAMES = (
     r"s|sys|unk|pad|bos|eos|mask|sep|cls|think|end_of_text|endoftext|start_of_turn|end_of_turn|eot_id|im_start|im_end|"

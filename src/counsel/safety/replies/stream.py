@@ -10,7 +10,7 @@ from counsel.safety.replies.sentences import Sentence, Splitter
 from counsel.safety.replies.table import Table
 from counsel.safety.verdict import Finding, Kind
 
-State = Literal["open", "regenerate", "ended"]
+StreamState = Literal["open", "regenerate", "ended"]
 
 
 class ReplyScreen:
@@ -27,7 +27,7 @@ class ReplyScreen:
     """
 
     def __init__(self, context: Context, table: Table | None = None) -> None:
-        self.state: State = "open"
+        self.state: StreamState = "open"
         self.findings: tuple[Finding, ...] = ()
         self._context = context
         self._judge = Judge(context, table)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from counsel.errors import CounselError
-from counsel.safety.replies.words import ReplyReader, undo_contractions
-from counsel.safety.screening.phrases import Phrases
-from counsel.safety.verdict import CATEGORIES, KINDS, Category, Kind, Remedy
+from counsel.safety.reading.phrases import Phrases
+from counsel.safety.replies.reader import ReplyReader, undo_contractions
+from counsel.safety.verdict import CATEGORIES, KINDS, Action, Category, Kind, Remedy
 
 TABLE = Path(__file__).with_name("replies.toml")
 LANGUAGES = ("en", "es")
@@ -21,11 +21,11 @@ QUOTED = "quoted"
 ASKED = "asked"
 """The guard that pardons what stands in a question."""
 _KEYS = frozenset("id kind phrases together unless guards when echoed action".split())
-_ACTIONS = ("pass", "support", "protocol", "refuse")
+_ACTIONS = get_args(Action)
 
 
 @dataclass(frozen=True, slots=True)
-class Concept:
+class Ban:
     """One row of the table: what must not be said.
 
     Attributes:
@@ -61,7 +61,7 @@ class Table:
     """The table, compiled.
 
     Attributes:
-        concepts: its rows.
+        bans: its rows.
         kinds: the words for each kind.
         endings: what a fallback goes on with, by the verdict's action and the language.
         phrases: all phrases in one matcher.
@@ -70,7 +70,7 @@ class Table:
         reader: cuts text into the words that the phrases are made of.
     """
 
-    concepts: tuple[Concept, ...]
+    bans: tuple[Ban, ...]
     kinds: Mapping[Kind, KindWords]
     endings: Mapping[str, Mapping[str, tuple[str, ...]]]
     phrases: Phrases
@@ -93,7 +93,7 @@ def read_table(path: Path = TABLE) -> Table:
         kinds = {kind: _kind_words(kind, body["kinds"].get(kind), path) for kind in KINDS}
         endings = {a: {lang: tuple(body["endings"][a][lang]) for lang in LANGUAGES} for a in _ACTIONS}
         lists = {k: tuple(map(undo_contractions, v)) for k, v in body["lists"].items()}
-        concepts = tuple(_concept(row, kinds, body["guards"], path) for row in body["concept"])
+        bans = tuple(_ban(row, kinds, body["guards"], path) for row in body["ban"])
         cancel = tuple(body["cancel"]["phrases"])
     except KeyError as e:
         raise CounselError(f"the table of replies lacks {e}", where=path, fix="see docs/replies.md") from e
@@ -104,7 +104,7 @@ def read_table(path: Path = TABLE) -> Table:
         written.extend(map(undo_contractions, phrases))
         roles.extend([(role, of)] * len(phrases))
 
-    for i, row in enumerate(body["concept"]):
+    for i, row in enumerate(body["ban"]):
         add(row.get("phrases", ()), "bad", i)
         for n, group in enumerate(row.get("together", ())):
             add(group, f"group {n}", i)
@@ -113,7 +113,7 @@ def read_table(path: Path = TABLE) -> Table:
         add(phrases, "guard", name)
     add(cancel, "cancel", "")
     matcher = Phrases(written, lists)
-    return Table(concepts, kinds, endings, matcher, tuple(roles), ReplyReader(frozenset(matcher.vocabulary)))
+    return Table(bans, kinds, endings, matcher, tuple(roles), ReplyReader(frozenset(matcher.vocabulary)))
 
 
 def _kind_words(kind: str, words: Any, path: Path) -> KindWords:
@@ -126,7 +126,7 @@ def _kind_words(kind: str, words: Any, path: Path) -> KindWords:
     return KindWords(words["action"], safe, {lang: str(words["fallback"][lang]) for lang in LANGUAGES})
 
 
-def _concept(row: Mapping[str, Any], kinds: Mapping[Kind, KindWords], guards: Mapping[str, Any], path: Path) -> Concept:
+def _ban(row: Mapping[str, Any], kinds: Mapping[Kind, KindWords], guards: Mapping[str, Any], path: Path) -> Ban:
     name, kind = row["id"], row["kind"]
     wrong = sorted(set(row) - _KEYS)
     if kind not in KINDS:
@@ -142,7 +142,7 @@ def _concept(row: Mapping[str, Any], kinds: Mapping[Kind, KindWords], guards: Ma
             where=path,
             fix="see docs/replies.md",
         )
-    return Concept(
+    return Ban(
         name,
         kind,
         action,

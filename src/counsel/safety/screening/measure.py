@@ -7,15 +7,13 @@ those with a level that are raised, specificity the share of those without that 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from counsel.conversation import Message
+from counsel.conversation import Message, json_value, messages_of
 from counsel.errors import CounselError
-from counsel.safety.lines import conversation
 from counsel.safety.screening.classifier import Probabilities, classifier
 from counsel.safety.screening.screen import Screen
 from counsel.safety.verdict import CATEGORIES, Level, Verdict
@@ -77,13 +75,14 @@ def read_labelled(path: Path) -> list[Labelled]:
         if not line.strip():
             continue
         try:
-            expect = json.loads(line)["expect"]
+            value = json_value(line)
+            expect = value["expect"]
             categories = tuple(expect.get("categories", ()))
             if set(categories) - set(CATEGORIES):
                 raise ValueError(f"no such category: {sorted(set(categories) - set(CATEGORIES))[0]}")
-            manner = str(json.loads(line).get("manner", "unnamed"))
-            found.append(Labelled(tuple(conversation(line)), Level[expect["level"]], categories, manner))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+            manner = str(value.get("manner", "unnamed"))
+            found.append(Labelled(tuple(messages_of(value)), Level[expect["level"]], categories, manner))
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
             fix = 'give {"messages": […], "manner": "…", "expect": {"level": "low", "categories": ["suicide"]}}'
             raise CounselError(f"this line is no labelled conversation: {e}", where=f"{path}:{n}", fix=fix) from e
     if not found:
@@ -94,7 +93,7 @@ def read_labelled(path: Path) -> list[Labelled]:
 def judged(examples: Sequence[Labelled], tier: Tier, with_classifier: bool, say: Say) -> Tier:
     """Screen every example, timing each."""
     recorder = _Recorder() if with_classifier else None
-    screen = Screen(classify=recorder)
+    screen = Screen(classify=recorder, remembered=0)  # each is read and timed, met before or not
     screen(examples[0].messages)  # loads what is loaded once
     for n, example in enumerate(examples, 1):
         if recorder:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Literal
 
-from counsel.safety.screening.language import Language
+from counsel.safety.reading.language import Language
 from counsel.safety.screening.rules import Hit
 from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Tier, Time, Verdict
 
 HINTS_FOR_LOW = 2
-"""Different weak hints in one conversation that are a sign together."""
+"""Different weak hints near each other that are a sign together."""
+NEAR = 6
+"""Messages of the person within which hints count together, and what is about to be done has been said before."""
+FADING = 4
+"""Messages of the person after which what the classifier alone found is one level lower."""
+QUIET = 3
+"""Messages without a sign that weigh nothing yet; people begin a talk with small ones."""
+QUIET_WEIGHS = 0.5
+"""How much those beyond weigh: the classifier's odds must grow with this power of their number."""
+ANOTHERS_MOST = Level.moderate
+"""The most that words about another person come to, where a row is not about others in the first place."""
+ASKED_ABOUT = frozenset({"suicide", "self_harm"})
+"""Categories that the gentle question is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +37,19 @@ class Sign:
     subject: Subject
     time: Time
     soft: bool = False
+    sentence: int = -1
+    """The number of its sentence; -1 for the classifier's."""
+    odds: float = inf
+    """For the classifier's: its odds of risk, in units of what is enough in a first message."""
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether the classifier alone gave it."""
+        return self.evidence.signal == "classifier"
 
 
 @dataclass
-class Turn:
+class MessageSigns:
     """What one message of the person says."""
 
     number: int
@@ -36,22 +59,28 @@ class Turn:
     excused: list[tuple[Hit, Evidence]] = field(default_factory=list)
     markers: dict[str, Evidence] = field(default_factory=dict)
     refuse: bool = False
+    doubt: float = 0.0
+    """The classifier's highest probability of risk."""
 
     def add(self, hit: Hit, evidence: Evidence) -> None:
         """Sort a hit of the rules in."""
-        concept = hit.concept
-        sign = Sign(concept.level, (concept.category,), evidence, hit.subject, hit.time, concept.soft)
+        concept, level = hit.concept, hit.concept.level
+        if hit.subject == "other" and concept.subject is None:
+            level = min(level, Level.low if concept.time else ANOTHERS_MOST)
+        sign = Sign(level, (concept.category,), evidence, hit.subject, hit.time, concept.soft, hit.sentence)
         if concept.marker:
             self.markers.setdefault(concept.id, evidence)
             if concept.category == "minor":
                 self.signs.append(sign)
-        elif hit.excuse:
+            return
+        if hit.excuse:
             self.excused.append((hit, evidence))
-        elif concept.hint:
+            return
+        if concept.hint:
             self.hints.append(sign)
-        elif concept.raises:
+        if concept.raises:
             self.raisers.append((hit, evidence))
-        else:
+        elif not concept.hint:
             self.signs.append(sign)
             self.refuse |= concept.action == "refuse"
 
@@ -68,62 +97,138 @@ class Turn:
         def there(evidence: Evidence) -> bool:
             return self._stands(evidence, start, end)
 
-        live = any(s.level and there(s.evidence) for s in self.signs if s.evidence.signal != "classifier")
+        live = any(s.level and there(s.evidence) for s in self.signs if not s.is_weak)
         return not live and any(there(evidence) for _, evidence in self.excused)
 
 
 @dataclass
 class Risk:
-    """The state over turns."""
+    """The state over turns. What the rules found stands; what the classifier alone found is weighed, and fades.
 
-    level: Level = Level.none
-    categories: dict[Category, Level] = field(default_factory=dict)
-    evidence: dict[Evidence, None] = field(default_factory=dict)
-    subject: Subject = "unclear"
-    time: Time = "unclear"
-    _hints: dict[str, Sign] = field(default_factory=dict)
-    _raisers: list[tuple[Hit, Evidence]] = field(default_factory=list)
-    _reached: dict[Literal["rules", "classifier"], Level] = field(default_factory=dict)
+    A long talk is no series of independent chances to alarm: the more messages without a sign lie behind, the surer
+    the classifier must be, as the odds of a person at risk fall with each; and it must find the risk again, or the
+    rules must, for it to stay.
+    """
+
+    _plain: Level = Level.none
+    _plain_categories: dict[Category, Level] = field(default_factory=dict)
+    _plain_evidence: dict[Evidence, None] = field(default_factory=dict)
+    _plain_reached: Level = Level.none
+    _of: tuple[Subject, Time] = ("unclear", "unclear")
+    _weak: list[tuple[int, Sign]] = field(default_factory=list)
+    _heard: int = 0
+    _last_sign: int = 0
+    _last_of: dict[Category, int] = field(default_factory=dict)
+    _hints: dict[str, tuple[int, Sign]] = field(default_factory=dict)
+    _raisers: dict[str, tuple[int, Hit, Evidence]] = field(default_factory=dict)
     _refuse: bool = False
 
-    def hear(self, turn: Turn, asked: frozenset[str]) -> None:
-        """Take in a message; ``asked`` is what the assistant's message before it asked about."""
-        risen = max((self._note(sign) for sign in turn.signs), default=Level.none)
-        self._raisers += turn.raisers
-        self._refuse |= turn.refuse
-        for hint in turn.hints:
-            self._hints.setdefault(hint.evidence.signal, hint)
-        if turn.hints and len(self._hints) >= HINTS_FOR_LOW:
-            for hint in self._hints.values():
-                risen = max(risen, self._note(Sign(Level.low, ("suicide",), hint.evidence, "self", "present")))
-        risen = max(risen, self._answered(turn, asked), self._raised(turn))
-        if not (self.level or risen):
-            self._remember_excuse(turn)
-        if "safer_now" in turn.markers and Level.low < self.level and risen <= Level.low:
-            self.level = Level(self.level - 1)
-        else:
-            self.level = max(self.level, risen)
+    @property
+    def level(self) -> Level:
+        """What stands now."""
+        return max([self._plain, *(sign.level for sign in self._standing())])
+
+    @property
+    def categories(self) -> dict[Category, Level]:
+        """Each with its level."""
+        found = dict(self._plain_categories)
+        for sign in self._standing():
+            for category in sign.categories:
+                found[category] = max(sign.level, found.get(category, Level.none))
+        return found
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        """Where each sign stands that counts."""
+        return list(dict.fromkeys([*self._plain_evidence, *(sign.evidence for sign in self._standing())]))
+
+    @property
+    def subject(self) -> Subject:
+        """Of whom the most urgent sign speaks."""
+        return self._top()[0]
+
+    @property
+    def time(self) -> Time:
+        """When that is."""
+        return self._top()[1]
+
+    @property
+    def _reached(self) -> dict[Literal["rules", "classifier"], Level]:
+        weak = max((sign.level for sign in self._standing()), default=Level.none)
+        return {"rules": self._plain_reached, "classifier": weak}
+
+    def _top(self) -> tuple[Subject, Time]:
+        best = max(self._standing(), key=lambda s: (s.level, s.subject == "self"), default=None)
+        plain = max(self._plain_categories.values(), default=Level.none)
+        return (best.subject, best.time) if best and best.level > plain else self._of
+
+    def _standing(self) -> list[Sign]:
+        """The classifier's signs, as far as they have not faded."""
+        faded = ((sign, sign.level - (self._heard - since) // FADING) for since, sign in self._weak)
+        return [replace(sign, level=Level(level)) for sign, level in faded if level > Level.none]
+
+    def settle(self, level: Level) -> None:
+        """A human's word."""
+        self._plain, self._weak = level, []
+
+    def hear(self, message: MessageSigns, asked: frozenset[str]) -> None:
+        """Take in a message; ``asked`` is what the assistant's message right before it asked about."""
+        self._heard += 1
+        before = self.level
+        plain = [s for s in message.signs if not s.is_weak]
+        risen = max((self._note(sign) for sign in plain), default=Level.none)
+        self._refuse |= message.refuse
+        risen = max(risen, self._weighed(s for s in message.signs if s.is_weak))
+        risen = max(risen, self._answered(message, asked), self._raised(message, plain), self._hinted(message))
+        if not (before or risen):
+            self._remember_excuse(message)
+        if risen or message.hints:
+            self._last_sign = self._heard
+        if "safer_now" in message.markers and Level.low < before and risen <= Level.low:
+            self._fall(Level(before - 1))
+
+    def _fall(self, most: Level) -> None:
+        self._plain = min(self._plain, most)
+        self._weak = [(since, replace(sign, level=min(sign.level, most))) for since, sign in self._weak]
 
     def _note(self, sign: Sign) -> Level:
-        top = max(self.categories.values(), default=Level.none)
+        """Take a sign of the rules for good."""
+        top = max(self._plain_categories.values(), default=Level.none)
         if sign.level > top or (sign.level and sign.level == top and sign.subject == "self"):
-            self.subject, self.time = sign.subject, sign.time
+            self._of = sign.subject, sign.time
         for category in sign.categories:
-            self.categories[category] = max(sign.level, self.categories.get(category, Level.none))
-        self.evidence[sign.evidence] = None
-        tier: Literal["rules", "classifier"] = "classifier" if sign.evidence.signal == "classifier" else "rules"
-        self._reached[tier] = max(sign.level, self._reached.get(tier, Level.none))
+            self._plain_categories[category] = max(sign.level, self._plain_categories.get(category, Level.none))
+            self._last_of[category] = self._heard
+        self._plain_evidence[sign.evidence] = None
+        self._plain = max(self._plain, sign.level)
+        self._plain_reached = max(self._plain_reached, sign.level)
         return sign.level
 
-    def _remember_excuse(self, turn: Turn) -> None:
-        times: dict[str, Time] = {"past": "past", "fiction": "hypothetical"}
-        for hit, _ in turn.excused:
-            if hit.excuse in times:
-                self.time, self.subject = times[hit.excuse], hit.subject
+    def _weighed(self, signs: Iterable[Sign]) -> Level:
+        """Take the classifier's signs that outweigh the quiet before them."""
+        quiet = self._heard - 1 - self._last_sign
+        self._weak = [(since, s) for since, s in self._weak if self._heard - since < FADING * s.level]
+        taken = [s for s in signs if s.odds >= max(1, 1 + quiet - QUIET) ** QUIET_WEIGHS]
+        self._weak += [(self._heard, sign) for sign in taken]
+        return max((sign.level for sign in taken), default=Level.none)
 
-    def _answered(self, turn: Turn, asked: frozenset[str]) -> Level:
+    def _hinted(self, message: MessageSigns) -> Level:
+        """Two different hints near each other, one of them new."""
+        self._hints |= {hint.evidence.signal: (self._heard, hint) for hint in message.hints}
+        near = [hint for since, hint in self._hints.values() if self._heard - since < NEAR]
+        if not message.hints or len(near) < HINTS_FOR_LOW:
+            return Level.none
+        return max(self._note(replace(hint, level=Level.low)) for hint in near)
+
+    def _remember_excuse(self, message: MessageSigns) -> None:
+        times: dict[str, Time] = {"past": "past", "fiction": "hypothetical"}
+        for hit, _ in message.excused:
+            if hit.excuse in times:
+                self._of = hit.subject, times[hit.excuse]
+
+    def _answered(self, message: MessageSigns, asked: frozenset[str]) -> Level:
         """A yes to the question about suicide, or about a plan, that the assistant has just asked."""
-        if "answers_yes" not in turn.markers or not asked & {"asked_about_suicide", "asked_about_plan"}:
+        if "answers_yes" not in message.markers or not asked & {"asked_about_suicide", "asked_about_plan"}:
             return Level.none
         known = self.categories.get("suicide", Level.none)
         if "asked_about_plan" in asked and known >= Level.moderate:
@@ -132,20 +237,40 @@ class Risk:
             level = Level.moderate
         else:
             return Level.none
-        return self._note(Sign(level, ("suicide",), turn.markers["answers_yes"], "self", "present"))
+        return self._note(Sign(level, ("suicide",), message.markers["answers_yes"], "self", "present"))
 
-    def _raised(self, turn: Turn) -> Level:
-        """Means and times count beside another sign of the same category, when one of the two is new."""
-        now = {c for s in turn.signs if s.level for c in s.categories}
+    def _raised(self, message: MessageSigns, plain: Sequence[Sign]) -> Level:
+        """Means, times and acts that are not named count beside another sign of the category; one of the two is new."""
+        self._raisers |= {hit.concept.id: (self._heard, hit, evidence) for hit, evidence in message.raisers}
+        now = {c for s in plain for c in s.categories if s.level}
         risen = Level.none
-        for hit, evidence in self._raisers:
+        for since, hit, evidence in self._raisers.values():
             concept = hit.concept
-            known = self.categories.get(concept.category, Level.none)
-            if concept.same_sentence and (evidence.turn != turn.number or concept.category not in now):
-                continue
-            if known and (concept.category in now or evidence.turn == turn.number):
-                risen = max(risen, self._note(Sign(concept.raises, (concept.category,), evidence, "self", "present")))
+            is_new = since == self._heard or (concept.category in now and concept.reach != "sentence")
+            level = concept.raises if is_new and self._beside(since, hit, plain) >= concept.beside else Level.none
+            if concept.hint and not level and self._has_means(since, concept.category):
+                level = Level.moderate
+            if level:
+                risen = max(risen, self._note(Sign(level, (concept.category,), evidence, "self", "present")))
         return risen
+
+    def _beside(self, since: int, hit: Hit, plain: Sequence[Sign]) -> Level:
+        """The level of the other sign that a raiser stands beside."""
+        category, reach = hit.concept.category, hit.concept.reach
+        if reach == "sentence":
+            beside = [s.level for s in plain if s.sentence == hit.sentence and category in s.categories]
+            return max(beside, default=Level.none)
+        apart = max(self._heard - since, self._heard - self._last_of.get(category, -NEAR))
+        return Level.none if reach == "near" and apart >= NEAR else self._plain_categories.get(category, Level.none)
+
+    def _has_means(self, since: int, category: Category) -> bool:
+        """Whether means stand near an act that is not named, one of the two new: what is meant is plain then."""
+        named = [
+            at
+            for at, hit, _ in self._raisers.values()
+            if (hit.concept.category, hit.concept.reach) == (category, "talk")
+        ]
+        return any(max(at, since) == self._heard and abs(at - since) < NEAR for at in named)
 
     @property
     def _by(self) -> Tier:
@@ -157,19 +282,28 @@ class Risk:
     def verdict(self, language: Language, degraded: bool) -> Verdict:
         """What it comes to, for the language of the last message."""
         unread = language.sure and not language.read
-        action: Action = "support" if self.level or unread else "pass"
-        if self._refuse:
-            action = "refuse"
-        elif self.level >= Level.moderate:
-            action = "protocol"
         return Verdict(
             level=self.level,
             categories=tuple(sorted(self.categories, key=lambda c: -self.categories[c])),
             subject=self.subject,
             time=self.time,
             language=language.tag,
-            action=action,
+            action=self._action(unread),
             evidence=tuple(sorted(self.evidence, key=lambda e: (e.turn, e.start))),
             by=self._by,
             degraded=degraded or unread,
         )
+
+    def _action(self, unread: bool) -> Action:
+        """What the conversation calls for. Plain words lead; weak evidence asks: a false alarm then costs a question.
+
+        Asking about suicide does no harm (Crawford et al. 2011; DeCou and Schumann 2018; Polihronis et al. 2020).
+        """
+        plain = self._reached.get("rules", Level.none)
+        if self._refuse:
+            return "refuse"
+        if unread or min(self.level, plain) >= Level.moderate:  # where nobody can read, written words are all there is
+            return "protocol"
+        if self.level and self.subject != "other" and ASKED_ABOUT & self.categories.keys():
+            return "check"
+        return "support" if self.level else "pass"

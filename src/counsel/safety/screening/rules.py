@@ -9,15 +9,15 @@ from __future__ import annotations
 import tomllib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from counsel.errors import CounselError
-from counsel.safety.screening.phrases import Match, Phrases
-from counsel.safety.screening.spelling import Reader, Word
+from counsel.safety.reading.phrases import Match, Phrases
+from counsel.safety.reading.spelling import Reader, Word
 from counsel.safety.verdict import CATEGORIES, Action, Category, Level, Subject, Time
 
 TABLE = Path(__file__).parent / "rules"
@@ -28,6 +28,13 @@ BEFORE = 6
 _JOINERS = frozenset(
     "and but because so then though yet cause since y pero porque et mais car und aber weil e mas aur lekin".split()
 )
+_OWN = frozenset("my me mine".split())
+_PLACES = frozenset("in at from on near beside behind next to with of".split())
+"""Before a word of one's own: it says where somebody is and not who."""
+_LOOKED_BACK = 12
+_SPEAKERS = frozenset("i im ive id".split())
+_ADJOINING = 2
+"""Words before a phrase among which an I makes it the writer's own: "I have suicidal thoughts"."""
 
 Excuse = Literal["", "idiom", "negated", "fiction", "past", "hypothetical", "addressed"]
 
@@ -46,8 +53,10 @@ class Concept:
     language: str = "en"
     raises: Level = Level.none
     """The level beside another live sign of the same category in the conversation."""
-    same_sentence: bool = False
-    """Whether that other sign must stand in the same sentence."""
+    reach: Literal["sentence", "near", "talk"] = "talk"
+    """Where that other sign must stand: in the same sentence, a few messages before or behind, anywhere."""
+    beside: Level = Level.low
+    """The least level of that other sign."""
     hint: bool = False
     """Nothing alone; two different hints in a conversation are low."""
     soft: bool = False
@@ -72,6 +81,8 @@ class Hit:
     excuse: Excuse
     subject: Subject
     time: Time
+    sentence: int = 0
+    """The number of the sentence that it ends in."""
 
 
 class Rules:
@@ -139,7 +150,7 @@ class _Cues:
 
     def __init__(self, words: Sequence[Word], matches: Sequence[Match]) -> None:
         self.words = words
-        self.matches = sorted(matches, key=lambda m: m.start)
+        self.matches = sorted(matches, key=lambda m: (m.start, m.end))
         self.starts = [m.start for m in self.matches]
         self.longest = max((m.end - m.start for m in matches), default=0)
         self.sentences = {(words[m.start].turn, words[m.start].sentence) for m in matches}
@@ -154,9 +165,18 @@ class _Cues:
 
     def before(self, at: int) -> int:
         """The start of the nearest one before a word in its sentence; -1 where there is none."""
-        place = bisect_left(self.starts, at) - 1
-        there = place >= 0 and self.words[self.starts[place]].sentence == self.words[at].sentence
-        return self.starts[place] if there else -1
+        found = self.nearest(at)
+        return found.start if found else -1
+
+    def nearest(self, at: int, unless: Callable[[Match], bool] = lambda _: False) -> Match | None:
+        """The nearest one before a word in its sentence, among the last few that are not left out."""
+        place = bisect_left(self.starts, at)
+        for match in reversed(self.matches[max(0, place - _LOOKED_BACK) : place]):
+            if self.words[match.start].sentence != self.words[at].sentence:
+                return None
+            if not unless(match):
+                return match
+        return None
 
     def near(self, word: Word, back: int, ahead: int) -> bool:
         """Whether one stands in the word's message, so many sentences before or behind it at most."""
@@ -183,8 +203,9 @@ class _Scope:
         subject = concept.subject or self._subject(language, start, end)
         time: Time = "present"
         excuse: Excuse = ""
+        sentence = self.words[end - 1].sentence
         if not concept.scope:
-            return Hit(concept, start, end, "", "self", "present")
+            return Hit(concept, start, end, "", "self", "present", sentence)
         if any(i in self.covered for i in range(start, end)):
             excuse = "idiom"
         elif self._negated(language, start, end):
@@ -197,7 +218,7 @@ class _Scope:
             excuse = "addressed"
         elif self._kind(language, "hypothetical").before(start) >= 0:
             time = "hypothetical"
-        return Hit(concept, start, end, excuse, subject, time)
+        return Hit(concept, start, end, excuse, subject, time, sentence)
 
     def _kind(self, language: str, kind: str) -> _Cues:
         return self.cues.get((language, kind), self.none)
@@ -213,7 +234,8 @@ class _Scope:
                 continue
             if not self._goes_on(language, cue.end, start):
                 return True
-        if any(words[m.start].sentence == here.sentence for m in self._kind(language, "denial").over(start)):
+        denials = self._kind(language, "denial")
+        if any(words[m.start].sentence == here.sentence for m in (*denials.over(start), *denials.within(start, end))):
             return True
         behind = self._kind(language, "negated_after").within(end, end + 4)
         return any(words[m.start].sentence in (here.sentence, here.sentence + 1) for m in behind)
@@ -229,8 +251,10 @@ class _Scope:
         reach = int(here.quoted)
         if self._kind(language, "fiction").near(here, reach, reach):
             return True
-        own = self._kind(language, "self").within(start, end)
-        return not own and concept.level < Level.imminent and self._kind(language, "topic").near(here, reach, reach)
+        topics = self._kind(language, "topic")
+        said = any(self.words[i].text in _SPEAKERS and not topics.within(i, start) for i in _before(start))
+        own = said or bool(self._kind(language, "self").within(start, end))
+        return not own and concept.level < Level.imminent and topics.near(here, reach, reach)
 
     def _past(self, language: str, start: int) -> bool:
         here = self.words[start]
@@ -241,22 +265,33 @@ class _Scope:
         )
 
     def _subject(self, language: str, start: int, end: int) -> Subject:
-        """Who is nearest: inside the phrase itself, else to its left in the sentence."""
+        """Who is nearest: inside the phrase itself, else to its left in the sentence; the longer of two."""
         if self._kind(language, "self").within(start, end):
             return "self"
         kinds: tuple[tuple[str, Subject], ...] = (("self", "self"), ("others", "other"), ("listener", "unclear"))
-        nearest: tuple[int, Subject] = (-1, "self")
+        nearest: tuple[int, int, Subject] = (-1, 0, "self")
         for kind, subject in kinds:
-            before = self._kind(language, kind).before(start)
-            if before > nearest[0]:
-                nearest = (before, subject)
-        return nearest[1]
+            cue = self._kind(language, kind).nearest(start, self._is_no_person)
+            if cue and (cue.start, cue.end) > nearest[:2]:
+                nearest = (cue.start, cue.end, subject)
+        return nearest[2]
+
+    def _is_no_person(self, cue: Match) -> bool:
+        """Whether it is only where somebody is: "a girl in my class", "sat next to me"."""
+        words, at = self.words, cue.start
+        return words[at].text in _OWN and at > 0 and words[at - 1].text in _PLACES
+
+
+def _before(start: int) -> range:
+    return range(max(0, start - _ADJOINING), start)
 
 
 _FIELDS: dict[str, type] = {
-    **dict.fromkeys(("id", "category", "level", "says", "language", "raises", "subject", "time", "action"), str),
+    **dict.fromkeys(
+        ("id", "category", "level", "says", "language", "raises", "beside", "reach", "subject", "time", "action"), str
+    ),
     **dict.fromkeys(("phrases", "match", "pass"), list),
-    **dict.fromkeys(("same_sentence", "hint", "soft", "marker", "scope"), bool),
+    **dict.fromkeys(("hint", "soft", "marker", "scope"), bool),
 }
 _WANTED = {str: "text in quotes", list: "a list of texts in quotes", bool: "true or false"}
 _REQUIRED = ("id", "category", "level", "says", "phrases")
@@ -264,6 +299,8 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "category": CATEGORIES,
     "level": tuple(Level.__members__),
     "raises": tuple(Level.__members__),
+    "beside": tuple(Level.__members__),
+    "reach": ("sentence", "near", "talk"),
     "language": LANGUAGES,
     "subject": get_args(Subject),
     "time": ("recent",),
@@ -292,6 +329,7 @@ def _rows(path: Path, table: Mapping[str, Any], language: str) -> Iterator[Conce
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
         values["passes"] = values.pop("pass", ())
         values["level"], values["raises"] = Level[row["level"]], Level[row.get("raises", "none")]
+        values["beside"] = Level[row.get("beside", "low")]
         yield Concept(**{"language": language} | values)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from counsel.conversation import Message
-from counsel.safety.screening.letters import GONE, plain
-from counsel.safety.screening.spelling import Word
+from counsel.safety.reading.letters import GONE, plain
+from counsel.safety.reading.spelling import Word
 
 MOST_WORDS = 64
 """Words of a window; sentences are taken whole while they fit."""

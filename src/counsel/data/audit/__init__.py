@@ -1,0 +1,1 @@
+"""What came in, what was done to it and what came out, as numbers, a page and pictures."""

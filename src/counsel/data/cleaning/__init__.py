@@ -1,0 +1,1 @@
+"""From rows as they were exported to conversations worth training on, with what is personal masked."""

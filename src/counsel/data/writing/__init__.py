@@ -1,0 +1,1 @@
+"""A prepared directory: its files, its planted secrets, and that it appears whole or not at all."""

@@ -1,0 +1,1 @@
+"""How a text is read, whoever wrote it: letters, spelling, phrases, language. Screening, replies and notices use it."""

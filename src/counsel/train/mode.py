@@ -1,0 +1,29 @@
+"""Which way a run trains: every weight dequantised, weights dequantised as they are used, or the plain way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from counsel.model import machine
+
+Mode = Literal["fast", "balanced", "plain"]
+
+
+def choose_mode(asked: str, obstacle: str | None, parameters: int, say: Callable[[str], None]) -> Mode:
+    """The way to train.
+
+    Args:
+        asked: ``--memory``.
+        obstacle: why packs cannot be used with this model here, or None.
+        parameters: of the model.
+        say: told when the way asked for cannot be taken.
+    """
+    # On a CPU a dequantised copy of a large model may not fit, and finding out would take the machine down.
+    too_large = not machine.on_gpu() and parameters >= machine.SMALL
+    if asked == "plain" or (asked == "auto" and too_large):
+        return "plain"
+    if obstacle:
+        say(f"training the plain way, several times slower: {obstacle}")
+        return "plain"
+    return "balanced" if asked == "balanced" else "fast"

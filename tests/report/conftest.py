@@ -1,0 +1,1 @@
+from ..evaluate.conftest import finished, run  # noqa: F401
