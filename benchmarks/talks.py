@@ -93,7 +93,9 @@ def parts(name: str, talks: Sequence[Talk]) -> dict[str, list[Talk]]:
     """A file's talks, apart by label where it has labels."""
     if all(t.grave is None for t in talks):
         return {name: list(talks)}
-    apart = {f"{name}, {word}": [t for t in talks if t.grave is flag] for word, flag in (("grave", True), ("not", False))}
+    apart = {
+        f"{name}, {word}": [t for t in talks if t.grave is flag] for word, flag in (("grave", True), ("not", False))
+    }
     return {title: members for title, members in apart.items() if members}
 
 
@@ -128,7 +130,9 @@ def main() -> None:
     screens |= {f"{t:g}": Screen(classify=once, thresholds=(min(t, THRESHOLDS[0]), t, t, t)) for t in chosen.thresholds}
     if chosen.rules:
         screens["rules alone"] = Screen(classify=None)
-    print("| talks | threshold | n | seen | acted on | first acted on by | median turn |\n| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| talks | threshold | n | seen | acted on | first acted on by | median turn |\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
     listed = []
     for path in chosen.talks:
         for title, talks in parts(path.stem, read(path)).items():

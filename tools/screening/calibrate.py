@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from messages import FOLDERS
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from counsel.model.encoder import Encoder
 from counsel.safety.screening.classifier import OUTPUTS, WEIGHTS
-from messages import FOLDERS
 
 STEEPEST = 20.0
 """A slope of the calibration; a well-trained output has one near 1."""
@@ -46,7 +46,9 @@ def calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         p = 1 / (1 + np.exp(-np.clip(at[0] * logits + at[1], -60, 60)))
         gradient = np.array([((p - wanted) * logits).sum(), (p - wanted).sum()])
         w = p * (1 - p) + 1e-9
-        curve = np.array([[(w * logits**2).sum(), (w * logits).sum()], [(w * logits).sum(), w.sum()]]) + 1e-6 * np.eye(2)
+        curve = np.array([[(w * logits**2).sum(), (w * logits).sum()], [(w * logits).sum(), w.sum()]]) + 1e-6 * np.eye(
+            2
+        )
         step, length = np.linalg.solve(curve, gradient), 1.0
         while length > 1e-6 and loss(at - length * step) > loss(at):
             length /= 2
@@ -67,7 +69,10 @@ def judged(tensors: dict[str, torch.Tensor], tokenizer: Tokenizer, rows: list[di
         return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
     return np.stack(
-        [torch.stack([weight @ encode(tokens(c), tokens(t)) + bias for c, t in r["passages"]]).amax(0).numpy() for r in rows]
+        [
+            torch.stack([weight @ encode(tokens(c), tokens(t)) + bias for c, t in r["passages"]]).amax(0).numpy()
+            for r in rows
+        ]
     )
 
 
@@ -109,10 +114,16 @@ def main() -> None:
     tensors["platt"] = torch.tensor(platt)
     tensors["tokenizer"] = torch.frombuffer(bytearray(tokenizer.to_str().encode()), dtype=torch.uint8)
     digest = hashlib.sha256(b"".join(p.read_bytes() for f in FOLDERS for p in sorted(f.glob("*.txt")))).hexdigest()
-    save_file(tensors, chosen.out, {"outputs": json.dumps(OUTPUTS), "messages_sha256": digest, "from": "all-mpnet-base-v2 (Apache-2.0)"})
+    save_file(
+        tensors,
+        chosen.out,
+        {"outputs": json.dumps(OUTPUTS), "messages_sha256": digest, "from": "all-mpnet-base-v2 (Apache-2.0)"},
+    )
     print(table(1 / (1 + np.exp(-(logits * [a for a, _ in platt] + [b for _, b in platt]))), rows))
     print({name: [round(x, 2) for x in ab] for name, ab in zip(OUTPUTS, platt, strict=True)})
-    print(f"{chosen.out}: {chosen.out.stat().st_size:,} bytes, sha256 {hashlib.sha256(chosen.out.read_bytes()).hexdigest()}")
+    print(
+        f"{chosen.out}: {chosen.out.stat().st_size:,} bytes, sha256 {hashlib.sha256(chosen.out.read_bytes()).hexdigest()}"
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from torch.nn.utils import parametrize
 
 from counsel.model.encoder import GROUP, MOST_CONTEXT, MOST_MESSAGE, STEPS
 
+
 class Coarse(nn.Module):
     """A weight as its 4 bits say it; gradients pass straight through."""
 
@@ -89,7 +90,9 @@ class Net(nn.Module):
         made: dict[str, Tensor] = {}
         for name, module in self.named_modules():
             if parametrize.is_parametrized(module):
-                codes, scale = coarse(module.parametrizations.weight.original.detach(), module.parametrizations.weight[0].steps)  # type: ignore[union-attr, index]
+                codes, scale = coarse(
+                    module.parametrizations.weight.original.detach(), module.parametrizations.weight[0].steps
+                )  # type: ignore[union-attr, index]
                 codes = codes.reshape(-1, 2).to(torch.uint8)
                 made[f"{name}.codes"] = (codes[:, 0] | codes[:, 1] << 4).reshape(module.weight.shape[0], -1).cpu()  # type: ignore[index]
                 made[f"{name}.scales"] = scale.half().reshape(module.weight.shape[0], -1).cpu()  # type: ignore[index]

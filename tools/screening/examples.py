@@ -16,12 +16,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from messages import Labelled, read
+
 from counsel.conversation import Message
 from counsel.safety.screening.classifier import ACTS, CATEGORY_OUTPUTS, LEVEL_OUTPUTS, OUTPUTS
 from counsel.safety.screening.rules import load
 from counsel.safety.screening.windows import passages, windows
 from counsel.safety.verdict import Level
-from messages import Labelled, read
 
 PLAIN = ("safe_talk", "safe_everyday", "turns", "plain_distress", "longer_plain")
 """Files whose messages without risk are put beside others, as people say several things in one breath."""

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from encode import Net
 from safetensors.torch import save_file
 from torch import Tensor
-
-from encode import Net
 
 BATCH = 64
 HEAVY = 4.0
@@ -40,7 +39,9 @@ def roughened(text: str, dice: random.Random) -> str:
         long = [i for i, w in enumerate(words) if len(w) > 3]
         for i in dice.sample(long, min(len(long), dice.choice((1, 2)))):
             w, at = words[i], dice.randrange(1, len(words[i]) - 1)
-            words[i] = dice.choice((w[:at] + w[at + 1 :], w[:at] + w[at + 1] + w[at] + w[at + 2 :], w[:at] + w[at] + w[at:]))
+            words[i] = dice.choice(
+                (w[:at] + w[at + 1 :], w[:at] + w[at + 1] + w[at] + w[at + 2 :], w[:at] + w[at] + w[at:])
+            )
         text = " ".join(words)
     return text or "."
 
@@ -61,7 +62,11 @@ class Examples:
             if dice.random() < 0.12 and len(text.split()) < 40:
                 other = dice.choice(self.plain)
                 mark = " " if text[-1] in ".?!" or dice.random() < 0.3 else dice.choice((". ", ", ", "\n"))
-                text = f"{text}{mark}{other}" if dice.random() < 0.5 else f"{other}{'. ' if other[-1] not in '.?!' else ' '}{text}"
+                text = (
+                    f"{text}{mark}{other}"
+                    if dice.random() < 0.5
+                    else f"{other}{'. ' if other[-1] not in '.?!' else ' '}{text}"
+                )
             context = dice.choice(self.contexts) if dice.random() < 0.35 else ""
             return [(context, text)]
         return passages
@@ -102,7 +107,9 @@ def learn(net: Net, teachers: list[Net], data: dict, chosen: argparse.Namespace,
     count = len(data["train"])
     per_epoch = -(-count // BATCH)
     total = chosen.steps or chosen.epochs * per_epoch
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / (0.06 * total + 1), max(0.0, 1 - s / total)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min((s + 1) / (0.06 * total + 1), max(0.0, 1 - s / total))
+    )
     step, start = 0, time.perf_counter()
     while step < total:
         order = rng.permutation(count)
@@ -128,7 +135,9 @@ def learn(net: Net, teachers: list[Net], data: dict, chosen: argparse.Namespace,
                 logits, vectors = net([e for i in rows for e in tokens[i]])
                 found = pooled(logits, owner, len(rows))
                 target, known = wanted[rows], (wanted[rows] >= 0).float()
-                hard = torch.nn.functional.binary_cross_entropy_with_logits(found, target.clamp_min(0), reduction="none")
+                hard = torch.nn.functional.binary_cross_entropy_with_logits(
+                    found, target.clamp_min(0), reduction="none"
+                )
                 loss = (hard * known * weight).sum() / (known * weight).sum()
                 if teachers:
                     with torch.no_grad():
@@ -145,7 +154,10 @@ def learn(net: Net, teachers: list[Net], data: dict, chosen: argparse.Namespace,
             schedule.step()
             step += 1
             if step % 200 == 0 or step == total:
-                print(f"{chosen.out.stem} step {step}/{total} loss {loss.item():.4f} {time.perf_counter() - start:.0f} s", flush=True)
+                print(
+                    f"{chosen.out.stem} step {step}/{total} loss {loss.item():.4f} {time.perf_counter() - start:.0f} s",
+                    flush=True,
+                )
             if step >= total:
                 break
 
@@ -158,7 +170,11 @@ def tell(name: str, z: np.ndarray, labels: np.ndarray) -> None:
             order = np.argsort(np.concatenate([none, risk]), kind="stable").argsort()
             auc = (order[len(none) :].mean() - (len(risk) - 1) / 2) / len(none)
             at = {f: float((risk > np.quantile(none, 1 - f)).mean()) for f in (0.005, 0.01, 0.02, 0.05)}
-            print(f"{name} level >= {level}: AUC {auc:.4f}", " ".join(f"FPR {f:g}: {s:.3f}" for f, s in at.items()), flush=True)
+            print(
+                f"{name} level >= {level}: AUC {auc:.4f}",
+                " ".join(f"FPR {f:g}: {s:.3f}" for f, s in at.items()),
+                flush=True,
+            )
 
 
 def main() -> None:

@@ -39,7 +39,9 @@ def product(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor]:
     """A linear layer of 8 bits, a scale for each row; of floats where the machine has no such product."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns that this will move; pyproject holds the versions that have it
+            warnings.simplefilter(
+                "ignore"
+            )  # torch warns that this will move; pyproject holds the versions that have it
             scale = weight.abs().amax(1).clamp_min(1e-8) / 127
             zero = torch.zeros(len(scale), dtype=torch.long)
             rows = torch.quantize_per_channel(weight, scale.double(), zero, 0, torch.qint8)
@@ -114,5 +116,8 @@ def _buckets(length: int) -> Tensor:
     place = torch.arange(length)
     away = place[:, None] - place[None, :]
     half, exact = BUCKETS // 2, BUCKETS // 4
-    far = exact + (torch.log(away.abs().clamp_min(1).float() / exact) / math.log(FURTHEST / exact) * (half - exact)).long()
+    far = (
+        exact
+        + (torch.log(away.abs().clamp_min(1).float() / exact) / math.log(FURTHEST / exact) * (half - exact)).long()
+    )
     return (away < 0) * half + torch.where(away.abs() < exact, away.abs(), far.clamp_max(half - 1))

@@ -173,7 +173,9 @@ class Screen:
             lowest = max(STRICT, self.thresholds[0]) if message.is_excused(start, end) else self.thresholds[0]
             level = _level(probabilities, (lowest, *self.thresholds[1:]))
             if level:
-                message.signs.append(_sign(Evidence(message.number, start, end, "classifier"), probabilities, level, lowest))
+                message.signs.append(
+                    _sign(Evidence(message.number, start, end, "classifier"), probabilities, level, lowest)
+                )
         return len(chosen) == len(found)
 
     def _recall(self, key: bytes) -> _Read | frozenset[str] | None:
