@@ -1,12 +1,12 @@
 """How often whole talks are interrupted, and how often grave ones are found: screened turn by turn, as chat does.
 
-    python benchmarks/talks.py --talks FILE.jsonl... [--messages FILE.jsonl...] [--thresholds 0.5 0.7 0.85]
+    python benchmarks/talks.py --talks FILE.jsonl... [--thresholds 0.7 0.8 0.9] [--rules]
     python benchmarks/talks.py --talks ordinary.jsonl --list 20        # talks acted on, with the turn, in full
 
 A line is ``{"messages": [{"role": "user", "content": "…"}, …], "expect"?: {"level": "high"}}``. After each message of
 the person the verdict on the talk so far is taken. A talk is *seen* when it was ever low or higher, *acted on* when it
-was ever moderate or higher; a threshold is the probability from which the classifier acts. Where a file has labels, its grave talks and the others are shown apart. The network reads
-each window once, so that another threshold costs the rules alone.
+was ever moderate or higher; a threshold is the probability from which the classifier acts. Where a file has labels, its
+grave talks and the others are shown apart. Each window is read once, so another threshold costs the rules only.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def row(title: str, threshold: str, courses: Sequence[Course]) -> str:
     by = Counter(c.by for c in acted)
     turns = sorted(c.acted for c in acted)
     middle = str(turns[len(turns) // 2]) if turns else "-"
-    cells = [title, threshold, str(len(courses)), share(c.seen > 0 for c in courses), share(c.acted > 0 for c in courses),
+    seen, led = share(c.seen > 0 for c in courses), share(c.acted > 0 for c in courses)
+    cells = [title, threshold, str(len(courses)), seen, led,
              ", ".join(f"{k} {v}" for k, v in by.most_common()) or "-", middle]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
@@ -131,7 +132,9 @@ def main() -> None:
     if chosen.rules:
         screens["rules alone"] = Screen(classify=None)
     print(
-        "| talks | threshold | n | seen | acted on | first acted on by | median turn |\n| --- | --- | --- | --- | --- | --- | --- |"
+        "| talks | threshold | n | seen | acted on | first acted on by | median turn |",
+        "| --- |" + " --- |" * 6,
+        sep="\n",
     )
     listed = []
     for path in chosen.talks:

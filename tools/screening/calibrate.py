@@ -81,8 +81,9 @@ def table(p: np.ndarray, rows: list[dict]) -> str:
     level = np.array([r["level"] for r in rows])
     old = np.array([r["file"].startswith(("safe_sad", "safe_talk", "safe_intense", "safe_everyday")) for r in rows])
     talk = np.array([r["file"].startswith("talks_") for r in rows]) & (level == 0)
-    lines = ["| threshold | risk seen | moderate or more, acted on | none seen | none acted on | sad but safe acted on | a talk's turn acted on |",
-             "| --- |" + " --- |" * 6]  # fmt: skip
+    names = ("threshold", "risk seen", "moderate acted on", "none seen", "none acted on", "sad but safe acted on",
+             "ordinary talk's turn acted on")  # fmt: skip
+    lines = ["| " + " | ".join(names) + " |", "| --- |" + " --- |" * 6]
     for t in THRESHOLDS:
         cells = (p[level > 0, 0], p[level > 1, 1], p[level == 0, 0], p[level == 0, 1], p[old, 1], p[talk, 1])
         lines.append(f"| {t:g} | " + " | ".join(f"{np.mean(x >= t):.3f}" for x in cells) + " |")
@@ -102,7 +103,7 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(chosen.tokenizer))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    rows = json.loads(gzip.open(chosen.examples).read())["aside"]
+    rows = json.loads(gzip.decompress(chosen.examples.read_bytes()))["aside"]
     logits, wanted = judged(tensors, tokenizer, rows), np.array([r["targets"] for r in rows])
     platt = []
     for k, name in enumerate(OUTPUTS):
@@ -121,9 +122,8 @@ def main() -> None:
     )
     print(table(1 / (1 + np.exp(-(logits * [a for a, _ in platt] + [b for _, b in platt]))), rows))
     print({name: [round(x, 2) for x in ab] for name, ab in zip(OUTPUTS, platt, strict=True)})
-    print(
-        f"{chosen.out}: {chosen.out.stat().st_size:,} bytes, sha256 {hashlib.sha256(chosen.out.read_bytes()).hexdigest()}"
-    )
+    body = chosen.out.read_bytes()
+    print(f"{chosen.out}: {len(body):,} bytes, sha256 {hashlib.sha256(body).hexdigest()}")
 
 
 if __name__ == "__main__":

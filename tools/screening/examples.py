@@ -2,8 +2,8 @@
 
     python tools/screening/examples.py OUT.json.gz [--more FILE.jsonl...] [--measure NAME=FILE.jsonl...]
 
-``--more`` adds labelled messages that are not in the folders (``{"text", "level", "categories"}`` a line), ``--measure``
-sets of conversations whose logits are wanted, one a message of the person; nothing is learned from those.
+``--more`` adds labelled messages that are not in the folders (``{"text", "level", "categories"}`` a line),
+``--measure`` sets of conversations whose logits are wanted, one a message of the person; nothing is learned from those.
 """
 
 from __future__ import annotations

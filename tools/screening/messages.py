@@ -5,7 +5,8 @@ Three folders, by what the label is of:
 
 - ``messages/``: of all the turns together, the highest;
 - ``turns/``: of the last turn, given those before it; where both speak, a turn begins with ``P:`` or ``A:``;
-- ``talks/``: whole talks, ``A: …`` and ``P LEVEL|categories|subject|time|act: …``, a label at each of the person's turns.
+- ``talks/``: whole talks, ``A: …`` and ``P LEVEL|categories|subject|time|act: …``, a label at each turn of the
+  person.
 
 All were written for this project, with none of the held-out sets in sight.
 

@@ -1,6 +1,7 @@
 """One training of the classifier's encoder: a teacher on labels, a student on labels and teachers.
 
-    python tools/screening/train.py HOME OUT.pt --data examples.json.gz [--layers 0 2 4 7 9 11] [--teachers A.pt B.pt] [--start A.pt]
+    python tools/screening/train.py HOME OUT.pt --data examples.json.gz
+        [--layers 0 2 4 7 9 11] [--teachers A.pt B.pt] [--start A.pt]
         [--coarse] [--epochs 4] [--rate 4e-5] [--seed 0] [--steps N]
 
 ``examples.json.gz`` is written by ``examples.py``. OUT.pt holds the tuned state; OUT.npz the logits of what is kept
@@ -14,6 +15,7 @@ import gzip
 import json
 import random
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,20 @@ def judge(net: Net, rows: list[Passages], device: str) -> np.ndarray:
     return out
 
 
+def slope(step: int, total: int) -> float:
+    """The share of the rate at a step: up over the first 6 %, then down to nothing."""
+    return min((step + 1) / (0.06 * total + 1), max(0.0, 1 - step / total))
+
+
+def owned(net: Net, met: dict[int, Passages]) -> dict[int, list[tuple[list[int], int]]]:
+    """Each example's passages as tokens."""
+    flat = [(i, p) for i, passages in met.items() for p in passages]
+    tokens: dict[int, list[tuple[list[int], int]]] = {}
+    for (i, _), encoded in zip(flat, net.tokens([p for _, p in flat]), strict=True):
+        tokens.setdefault(i, []).append(encoded)
+    return tokens
+
+
 def learn(net: Net, teachers: list[Net], data: dict, chosen: argparse.Namespace, device: str) -> None:
     """Train it."""
     examples = Examples(data, chosen.seed)
@@ -102,27 +118,19 @@ def learn(net: Net, teachers: list[Net], data: dict, chosen: argparse.Namespace,
     heads = list(net.head.parameters())
     body = [p for n, p in net.named_parameters() if not n.startswith("head.")]
     optimizer = torch.optim.AdamW([{"params": body, "lr": chosen.rate, "weight_decay": 0.01},
-                                   {"params": heads, "lr": 1e-3, "weight_decay": 0.0}], fused=device == "cuda")  # fmt: skip
+                                   {"params": heads, "lr": 1e-3, "weight_decay": 0.0}],
+                                  fused=device == "cuda")  # fmt: skip
     rng = np.random.default_rng(chosen.seed)
     count = len(data["train"])
     per_epoch = -(-count // BATCH)
     total = chosen.steps or chosen.epochs * per_epoch
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min((s + 1) / (0.06 * total + 1), max(0.0, 1 - s / total))
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(slope, total=total))
     step, start = 0, time.perf_counter()
     while step < total:
         order = rng.permutation(count)
         met = {int(i): examples.met(int(i)) for i in order}
-        owned = [(i, p) for i, passages in met.items() for p in passages]
-        tokens: dict[int, list] = {}
-        for (i, _), e in zip(owned, net.tokens([p for _, p in owned]), strict=True):
-            tokens.setdefault(i, []).append(e)
-        theirs = tokens
-        if teachers and teachers[0].is_mpnet != net.is_mpnet:
-            theirs = {}
-            for (i, _), e in zip(owned, teachers[0].tokens([p for _, p in owned]), strict=True):
-                theirs.setdefault(i, []).append(e)
+        tokens = owned(net, met)
+        theirs = owned(teachers[0], met) if teachers and teachers[0].is_mpnet != net.is_mpnet else tokens
         length = np.array([sum(len(x) for x, _ in tokens[i]) for i in range(count)])
         blocks = np.array_split(order, max(1, count // (BATCH * 20)))
         batches = [b[np.argsort(length[b])][i : i + BATCH] for b in blocks for i in range(0, len(b), BATCH)]
@@ -198,7 +206,7 @@ def main() -> None:
     torch.manual_seed(chosen.seed)
     torch.set_float32_matmul_precision("high")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    data = json.loads(gzip.open(chosen.data).read())
+    data = json.loads(gzip.decompress(chosen.data.read_bytes()))
     outputs = len(data["outputs"])
     teachers = []
     for path in chosen.teachers:

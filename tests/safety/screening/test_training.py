@@ -43,7 +43,8 @@ def test_labels_are_of_all_turns_of_the_last_and_of_each(tools: dict[str, Module
     lines = {
         "messages": "M|suicide|self|present|-|I think of it ⏎ jk",
         "turns": "L|abuse,minor|self|past|disclosure|P: hi ⏎ A: Hello. ⏎ P: he hit me",
-        "talks": "# one\nA: Hello.\nP N|-|self|present|talk: hi: there\nA: Yes?\nP H|suicide|self|present|disclosure: bye",
+        "talks": "# one\nA: Hello.\nP N|-|self|present|talk: hi: there\nA: Yes?\n"
+        "P H|suicide|self|present|disclosure: bye",
     }
     for folder, text in lines.items():
         (tmp_path / folder).mkdir()

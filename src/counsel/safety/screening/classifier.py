@@ -1,4 +1,4 @@
-"""The classifier tier: what the rules have no phrase for, judged by a small network that reads a message in its context.
+"""The classifier tier: what the rules have no phrase for, judged by a small network that reads a message in context.
 
 Six layers of MPNet, tuned whole on messages written for the project and told by larger ones (tools/screening/train.py),
 with one linear head for level, category, subject, time and what the message does. Probabilities are calibrated (Platt
