@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +24,7 @@ from counsel.publish.settings import CardSettings
 from counsel.safety.settings import HelplinesSettings, ScreenSettings
 from counsel.train.recipes import load_recipe
 from counsel.train.settings import Asked, TrainSettings
+from counsel.version import __version__
 
 COMMANDS = {
     "demo": DemoSettings,
@@ -41,7 +41,7 @@ origins = Origins(COMMANDS, load_recipe)
 app = App(
     name="counsel",
     help="From a file of counseling conversations to a small, private, measured counseling model.",
-    version=version("counsel"),
+    version=__version__,
     help_format="plaintext",
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     config=[origins],

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from counsel.model.loss import summed_losses
 from counsel.model.machine import Precision
 from counsel.model.render import Rendered, load_tokenizer
 from counsel.records import Run
+from counsel.version import __version__
 
 
 def systems(settings: EvaluateSettings) -> list[System]:
@@ -72,7 +72,7 @@ class _Model:
     def made_of(self, sampling: Sampling, tuned: bool) -> dict[str, Any]:
         """What a model's replies depend on."""
         return {
-            "counsel": version("counsel"),
+            "counsel": __version__,
             "base": self.run.settings["base"],
             "adapter_sha256": sha256_of(self.run.adapter / "adapter_model.safetensors") if tuned else None,
             "four_bit": self.four_bit,

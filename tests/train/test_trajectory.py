@@ -147,7 +147,7 @@ def test_the_valid_loss_is_the_mean_over_trained_tokens(train: Train, tiny_base:
     from counsel.model.load import load_tuned
 
     tokenizer = load_tokenizer(str(tiny_base))
-    model = load_tuned(str(tiny_base), run.adapter)
+    model = load_tuned(str(tiny_base), run.adapter, "fp32")
     valid = make_rows(Prepared.open(prepared).valid(), Renderer(tokenizer), 1024, "x")
     total, tokens = 0.0, 0
     for row in valid.rendered:  # one by one: no padding, no batch means
