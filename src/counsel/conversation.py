@@ -28,9 +28,9 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise ValueError(f"a role is none of {', '.join(ROLES)}")
+            raise ValueError(f"the role of a message must be one of {', '.join(ROLES)}")
         if not isinstance(self.content, str) or not self.content.strip():
-            raise ValueError(f"the {self.role} message is empty or is no text")
+            raise ValueError(f"the {self.role} message is empty or is not text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Conversation:
         for i, message in enumerate(turns):
             expected = "assistant" if i % 2 else "user"
             if message.role != expected:
-                raise ValueError(f"message {i + 1} is from {message.role}, expected {expected}")
+                raise ValueError(f"message {i + 1} is from {message.role}, but should be from {expected}")
 
     @classmethod
     def of(cls, messages: Iterable[Mapping[str, str]], **origin: str) -> Conversation:
@@ -138,7 +138,7 @@ def json_value(text: str) -> Any:
         raise ValueError("it is nested too deeply") from e
     except json.JSONDecodeError as e:
         if text.strip() in ("{", "["):
-            raise ValueError("a value goes over several lines; write each on one line") from e
+            raise ValueError("a value runs over several lines; write each value on one line") from e
         raise ValueError(f"it is not valid JSON: {e.msg} at character {e.pos + 1}") from e
     except ValueError as e:  # Python's bound on the digits of an integer
         raise ValueError("it holds a number that is too long") from e
@@ -165,7 +165,7 @@ def heard_in(value: Any) -> list[Message]:
     entries = _entries(value)
     silent = [_is_silent(entry) for entry in entries]
     if all(silent):
-        raise ValueError("nobody says a word in it")
+        raise ValueError("it holds no words that anybody said")
     return [
         Message("system", SILENCE) if is_silent else _message(entry)
         for entry, is_silent in zip(entries, silent, strict=True)
@@ -175,7 +175,7 @@ def heard_in(value: Any) -> list[Message]:
 def _entries(value: Any) -> list[Any]:
     entries = value.get("messages") if isinstance(value, dict) else value
     if not isinstance(entries, list) or not entries:
-        raise ValueError("there is no list of messages")
+        raise ValueError("it holds no list of messages")
     return entries
 
 

@@ -83,7 +83,7 @@ def train_run(
     from counsel.train.settings import Asked, Recipe, TrainSettings
 
     if recipe not in get_args(Recipe):
-        raise CounselError(f"there is no recipe {recipe}", fix=f"use one of {', '.join(get_args(Recipe))}")
+        raise CounselError(f"there is no recipe called {recipe}", fix=f"use one of {', '.join(get_args(Recipe))}")
     named = load_recipe(recipe)
     given = {"run": Path(run), "data": (str(data),) if isinstance(data, Where) else tuple(map(str, data))}
     asked = _settings(TrainSettings, named | settings, recipe=recipe, **given)
@@ -214,12 +214,12 @@ def _settings(kind: type[Settings], given: dict[str, Any], **own: Any) -> Settin
     for name in given:
         if name not in known or name in own:
             near = difflib.get_close_matches(name, known, 1, 0.0)[0]
-            raise CounselError(f"there is no setting {name}", fix=f"did you mean {near}?")
+            raise CounselError(f"there is no setting called {name}", fix=f"did you mean {near}?")
     hints = get_type_hints(kind)
     try:
         return kind(**own, **{name: _fitting(name, value, hints[name]) for name, value in given.items()})
     except (TypeError, ValueError) as e:
-        raise CounselError(f"a setting is refused: {e}", fix="see docs/cli.md") from e
+        raise CounselError(f"a setting was refused: {e}", fix="see docs/cli.md") from e
 
 
 def _fitting(name: str, value: Any, hint: Any) -> Any:
@@ -230,7 +230,7 @@ def _fitting(name: str, value: Any, hint: Any) -> Any:
     """
     kinds = get_args(hint)
     if get_origin(hint) is Literal and value not in kinds:
-        raise ValueError(f"{name} is one of {', '.join(map(str, kinds))}, not {value}")
+        raise ValueError(f"{name} must be one of {', '.join(map(str, kinds))}, not {value}")
     if get_origin(hint) is tuple and isinstance(value, Where):
         return (_fitting(name, value, kinds[0]),)
     return Path(value) if isinstance(value, str) and Path in (hint, *kinds) else value

@@ -199,7 +199,7 @@ def _data(run: Run) -> Path:
 
 def test_only_what_was_asked_for_is_measured(run: Run) -> None:
     never = [System(name, _never, 0, {}, _never) for name in ("base", "tuned")]
-    with pytest.raises(CounselError, match="there is no scorer 'empaty'.*choose from loss, samples"):
+    with pytest.raises(CounselError, match="there is no scorer called 'empaty'.*choose from loss, samples"):
         asked_of(quick(run, only=("empaty",)), never, print)
     assert list(asked_of(quick(run, only=("samples",), samples=0), never, print)) == ["samples"]
     assert not (run.results / "loss.json").exists()

@@ -65,12 +65,12 @@ class Session:
         """
         try:
             if body["version"] != VERSION:
-                raise ValueError(f"version {body['version']} is not {VERSION}")
+                raise ValueError(f"it has version {body['version']}, but this program reads version {VERSION}")
             turns = tuple(Message(role, content) for role, content in body["turns"])
             if any(m.role != ("assistant" if i % 2 else "user") for i, m in enumerate(turns)) or len(turns) % 2:
                 raise ValueError("the turns do not alternate")
             if not 0 <= body["forgotten"] <= len(turns) or body["forgotten"] % 2:
-                raise ValueError(f"{body['forgotten']} of {len(turns)} turns cannot be forgotten")
+                raise ValueError(f"{body['forgotten']} turns cannot be forgotten when there are {len(turns)}")
             return cls(
                 turns,
                 int(body["forgotten"]),

@@ -23,7 +23,7 @@ DANGER = "If you or someone else is in danger, call {}."
 HERE = "What you type here stays on this machine."
 ANYWHERE = ("the emergency number of the place where you are", "findahelpline.com lists free helplines by country.")
 UNGUARDED = (
-    "UNGUARDED: neither your messages nor the replies are checked. For study only, not for anybody who needs help."
+    "UNGUARDED: neither your messages nor the replies are checked. This is for study, not for anybody who needs help."
 )
 HELP = "Type your message. /reset starts over, /quit ends (so does Ctrl-D), Ctrl-C stops a reply."
 

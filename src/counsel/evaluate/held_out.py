@@ -95,7 +95,9 @@ def _unchanged(run: Run, moved_to: Path | None) -> Path:
     path = directory / "eval.jsonl"
     if not path.is_file():
         raise CounselError(
-            "the run's eval set is not there", where=path, fix="say where its prepared data lie now with --data DIR"
+            "the run's eval set is not where it was",
+            where=path,
+            fix="say where its prepared data lie now with --data DIR",
         )
     if sha256_of(path) != recorded["sha256"].get("eval.jsonl"):
         raise CounselError(

@@ -97,7 +97,7 @@ def _chosen(only: Sequence[str]) -> list[str]:
     for name in only:
         if name not in SCORERS:
             raise CounselError(
-                f"there is no scorer {name!r}", where=f"--only {name}", fix=f"choose from {', '.join(SCORERS)}"
+                f"there is no scorer called {name!r}", where=f"--only {name}", fix=f"choose from {', '.join(SCORERS)}"
             )
     return [name for name in SCORERS if not only or name in only]
 

@@ -81,9 +81,11 @@ class Score:
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.n == 0):
-            raise ValueError(f"{self.name} of {self.system}: a value is made from something, and nothing has no value")
+            raise ValueError(
+                f"{self.name} of {self.system}: a score has a value if, and only if, something was scored (n above 0)"
+            )
         if (self.low is None) != (self.high is None):
-            raise ValueError(f"{self.name} of {self.system}: an interval has two ends")
+            raise ValueError(f"{self.name} of {self.system}: an interval needs both ends or neither")
 
     @classmethod
     def none(cls, name: str, system: str, unscored: int) -> Score:

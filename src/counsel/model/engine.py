@@ -254,7 +254,7 @@ class TransformersEngine:
 def too_long(tokens: int, limit: int) -> TooLong:
     """The error for a conversation of so many tokens."""
     return TooLong(
-        f"the conversation has {tokens} tokens and the model reads at most {limit - 1}",
+        f"the conversation has {tokens} tokens, but the model reads at most {limit - 1}",
         fix="shorten it, or start a new conversation",
     )
 

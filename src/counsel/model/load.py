@@ -111,6 +111,8 @@ def load_tuned(base: str, adapter: Path, precision: Precision | None = None, fou
     try:
         tuned = PeftModel.from_pretrained(model, str(adapter))
     except Exception as e:  # a broken file raises any of a dozen kinds, safetensors' own among them
-        raise CounselError(f"the adapter could not be loaded: {reason(e)}", where=adapter, fix="train it again") from e
+        raise CounselError(
+            f"the adapter could not be loaded: {reason(e)}", where=adapter, fix="train the adapter again"
+        ) from e
     tuned.eval()
     return tuned

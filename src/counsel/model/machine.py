@@ -43,9 +43,9 @@ def device() -> torch.device:
         return torch.device("cpu")
     if rank() >= torch.cuda.device_count():
         raise CounselError(
-            f"this is process {rank()} of this machine, and there are {torch.cuda.device_count()} GPUs",
+            f"this is process {rank()}, counted from 0, and the machine has only {torch.cuda.device_count()} GPUs",
             where="LOCAL_RANK",
-            fix="start one process for each GPU",
+            fix="start at most one process for each GPU",
         )
     return torch.device("cuda", rank())
 

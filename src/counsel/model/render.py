@@ -50,7 +50,7 @@ def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
         ) from e
     if not tokenizer.chat_template:
         raise CounselError(
-            "this base has no chat template, so its conversations have no known form",
+            "this base has no chat template, so it is not known how it writes conversations",
             where=base,
             fix="use an instruct model, or put its chat_template.jinja beside the tokenizer",
         )

@@ -120,5 +120,7 @@ def _unsaid(settings: CardSettings, facts: Facts) -> list[str]:
     }
     said = [f"the card does not say {what}; add {flag}" for flag, (given, what) in asked.items() if not given]
     if facts.loss is None:
-        said.insert(0, f"the card has no result yet; run `counsel evaluate --run {facts.name}` and write it again")
+        said.insert(
+            0, f"the card has no result yet; run `counsel evaluate --run {facts.name}` and then `counsel card` again"
+        )
     return said

@@ -24,7 +24,7 @@ UNMEASURED = {
     "relevance": "whether its replies fit the question",
     "coherence": "whether it stays coherent over several turns",
     "human": "what counselors or the people they serve think of its replies",
-    "bias": "whether it answers people differently for who they are",
+    "bias": "whether it answers people differently because of who they are",
     "truthfulness": "whether what it states is true",
     "memorisation": "whether it gives away training text",
     "general": "what the base model could do before and cannot do now",

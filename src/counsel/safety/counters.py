@@ -48,7 +48,7 @@ class Counters:
         """
         if unknown := set(categories) - set(CATEGORIES):
             raise CounselError(
-                f"{min(unknown)!r} is no category", where=self.path, fix=f"use some of {', '.join(CATEGORIES)}"
+                f"{min(unknown)!r} is not a category", where=self.path, fix=f"use some of {', '.join(CATEGORIES)}"
             )
         with self._lock():
             months = self._read()
@@ -90,14 +90,14 @@ class Counters:
             reason = e.strerror or str(e)
             raise CounselError(f"could not read the counts: {reason}", where=self.path, fix="check the path") from e
         except (ValueError, RecursionError) as e:
-            raise self._damaged("it is not JSON") from e
+            raise self._damaged("the file is not JSON") from e
         if not isinstance(content, dict) or content.keys() != {"months"} or not isinstance(content["months"], dict):
-            raise self._damaged("it does not hold months alone")
+            raise self._damaged("the file holds something besides months")
         for name, month in content["months"].items():
             if not _MONTH.fullmatch(name) or not isinstance(month, dict) or not month.keys() <= {TOTAL, *CATEGORIES}:
-                raise self._damaged(f"{name!r} is no month of counts")
+                raise self._damaged(f"{name!r} is not a month with counts")
             if any(type(n) is not int or not 0 < n <= month.get(TOTAL, 0) for n in month.values()):
-                raise self._damaged(f"the counts of {name} cannot be")
+                raise self._damaged(f"the counts of {name} are not possible")
         months: dict[str, dict[str, int]] = content["months"]
         return months
 
@@ -105,10 +105,12 @@ class Counters:
         return CounselError(
             f"the counts are damaged: {reason}; nothing was written",
             where=self.path,
-            fix="restore the file from a copy, or move it aside and count on in a new one",
+            fix="restore the file from a copy, or move it aside and go on with a new one",
         )
 
     def _lock(self) -> AbstractContextManager[None]:
         """Hold the file among processes and threads."""
-        busy = CounselError("another process holds the counts", where=self.path, fix="find it and end it")
+        busy = CounselError(
+            "another process holds the counts", where=self.path, fix="wait for it, or find that process and end it"
+        )
         return lock(self.path.with_name(f".{self.path.name}.lock"), busy, patience=_PATIENCE)

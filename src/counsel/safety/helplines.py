@@ -30,14 +30,14 @@ def check_country(code: str) -> str:
     Any two letters are taken, since every other country is shown the directory.
 
     Raises:
-        CounselError: when it is no two letters.
+        CounselError: when it is not two letters.
     """
     plain = code.strip().upper()
     if not re.fullmatch(r"[A-Z]{2}", plain):
         raise CounselError(
-            f"{code!r} is no country code",
-            fix=f"give two letters as in ISO 3166; {', '.join(known_countries())} have lines of their own, "
-            "any other is shown the directory of helplines",
+            f"{code!r} is not a country code",
+            fix=f"give two letters as in ISO 3166; {', '.join(known_countries())} have lines of their own, and "
+            "for any other country the directory of helplines is shown",
         )
     return ALIASES.get(plain, plain)
 
@@ -58,10 +58,10 @@ def helplines(
         language: lines that answer in this language come first within their rank.
 
     Raises:
-        CounselError: when the country is no code or the topic is none of those known.
+        CounselError: when the country is not a code or the topic is not known.
     """
     if topic is not None and topic not in TOPICS:
-        raise CounselError(f"{topic!r} is no topic of a helpline", fix=f"use one of {', '.join(TOPICS)}")
+        raise CounselError(f"there is no helpline topic called {topic!r}", fix=f"use one of {', '.join(TOPICS)}")
     code = check_country(country) if country else None
     own = [line for line in load().lines if line.country == code]
     if not own and code in MEMBERS_OF_EU:

@@ -85,11 +85,11 @@ class Policy:
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise CounselError(
-                    f"{getattr(self, name)!r} is no known value of {name}", fix=f"use one of {', '.join(values)}"
+                    f"{getattr(self, name)!r} is not a known value of {name}", fix=f"use one of {', '.join(values)}"
                 )
         if self.reads == "for_quality" and self.kept != "until_deleted":
             raise CounselError(
-                f"nobody can read for quality what is kept as {self.kept!r}",
+                f"a team cannot read for quality when kept is {self.kept!r}",
                 fix="set kept to until_deleted, or reads to on_handoff or never",
             )
 
@@ -280,7 +280,7 @@ def _law(entry: Mapping[str, Any], where: str) -> Law:
     _same_keys({k: 0 for k in entry if k not in types or k in needed}, needed, where)
     for key, value in entry.items():
         if type(value) is not types[key] or (isinstance(value, int) and value < 0) or value in ("", []):
-            raise CounselError(f"{key} is no {types[key].__name__} that can be used", where=where, fix=f"mend {key}")
+            raise CounselError(f"{key} is not a usable {types[key].__name__}", where=where, fix=f"mend {key}")
     return Law(**{**entry, "asks": tuple(entry["asks"])})
 
 
@@ -293,4 +293,4 @@ def _check_words(words: Mapping[str, Any], where: str) -> None:
     texts = {**{k: words[k] for k in KINDS}, **words["kept"], **words["reads"], **words["also"]}
     for key, text in texts.items():
         if not isinstance(text, str) or not text.strip() or any(c.isdigit() for c in text):
-            raise CounselError(f"{key} must be words without a number", where=where, fix="write a sentence in quotes")
+            raise CounselError(f"{key} must be a text without a number", where=where, fix="write a sentence in quotes")

@@ -35,7 +35,7 @@ def fitting(settings: TrainSettings, work: Callable[[TrainSettings], T], say: Ca
                 ) from None
         settings = smaller
         say(
-            f"out of memory: going on with --memory {settings.memory} --rows {settings.rows} --accumulate "
+            f"the memory is too small: going on with --memory {settings.memory} --rows {settings.rows} --accumulate "
             f"{settings.accumulate}{' --checkpointing' if settings.checkpointing else ''} (the same effective batch)"
         )
         machine.give_back()

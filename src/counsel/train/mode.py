@@ -24,6 +24,6 @@ def choose_mode(asked: str, obstacle: str | None, parameters: int, say: Callable
     if asked == "plain" or (asked == "auto" and too_large):
         return "plain"
     if obstacle:
-        say(f"training the plain way, several times slower: {obstacle}")
+        say(f"training goes the plain way, which is several times slower: {obstacle}")
         return "plain"
     return "balanced" if asked == "balanced" else "fast"

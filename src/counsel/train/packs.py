@@ -99,7 +99,7 @@ def ready_step(
     on_gpu = machine.on_gpu()
     sizes = Sizes.of(settings.rows, settings.max_length) if on_gpu else Sizes(settings.rows, settings.max_length, 1)
     if on_gpu:
-        say(f"preparing the {mode} way: compiling and capturing a step")
+        say(f"preparing the {mode} way by compiling and capturing a step")
     fast = FastStep(model, sizes, resident=mode == "fast", graphs=on_gpu, objective=loss)
     if not on_gpu:
         return fast

@@ -130,7 +130,7 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
     before = run.settings
     changed = [k for k, v in values.items() if k not in FREE_TO_CHANGE and before.get(k) != v]
     if changed:
-        listed = ", ".join(f"{k} was {before.get(k)!r}, now {values[k]!r}" for k in changed)
+        listed = ", ".join(f"{k} was {before.get(k)!r} and is now {values[k]!r}" for k in changed)
         raise CounselError(
             f"a resumed run must keep its settings: {listed}",
             where=run.path,
@@ -138,9 +138,9 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
         )
     if before["rows"] * before["accumulate"] != values["rows"] * values["accumulate"]:
         raise CounselError(
-            "a resumed run must keep rows x accumulate",
+            "a resumed run must keep the product of --rows and --accumulate",
             where=run.path,
-            fix=f"choose them to give {before['rows'] * before['accumulate']}",
+            fix=f"choose two whose product is {before['rows'] * before['accumulate']}",
         )
     if read_json(run.path / "environment.json")["data"]["sha256"] != files:
         raise CounselError(

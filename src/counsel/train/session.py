@@ -107,7 +107,7 @@ def choose_precision(settings: TrainSettings, say: Say) -> Precision:
     if settings.precision == "auto":
         return machine.best_precision()
     if settings.precision == "fp16" and not machine.on_gpu():
-        say("fp16 needs a GPU, so this CPU computes in fp32 instead")
+        say("fp16 needs a GPU, so this run computes in fp32 on the CPU instead")
         return "fp32"
     return settings.precision
 

@@ -102,7 +102,7 @@ def training_rows(settings: TrainSettings, data: Prepared, renderer: Renderer, s
         )
     valid = data.valid()
     if not valid:
-        say("valid.jsonl is empty: there is no valid loss, the last checkpoint is taken, and the run never stops early")
+        say("valid.jsonl is empty: without a valid loss, the last checkpoint is taken and the run never stops early")
         return rows, Rows([], [], 0, 0, 0)
     return rows, make_rows(valid, renderer, settings.max_length, str(data.path / "valid.jsonl"))
 

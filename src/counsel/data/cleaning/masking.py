@@ -52,7 +52,7 @@ def read_terms(path: Path) -> tuple[Term, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as e:
-        reason = getattr(e, "strerror", None) or "it is not UTF-8"
+        reason = getattr(e, "strerror", None) or "the file is not UTF-8 text"
         raise CounselError(
             f"the list of words to mask could not be read: {reason}",
             where=path,

@@ -51,7 +51,7 @@ class Columns:
         known = {n.casefold(): n for pair in PAIRS for n in pair}
         near = [s for s in seen if difflib.get_close_matches(s.casefold(), list(known), 1, 0.6)]
         return CounselError(
-            f"none of the columns are known for prompt and reply; the columns are: {names}",
+            f"no column has a known name for the prompt or the reply; the columns are: {names}",
             where=where,
             fix="name them with --prompt-column and --reply-column"
             + (f" (nearest: {', '.join(near)})" if near else ""),

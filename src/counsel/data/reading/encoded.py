@@ -24,10 +24,10 @@ def open_text(path: Path) -> IO[str]:
 def text_problem(text: str) -> str:
     """Why a raw line is not proper text, or an empty string."""
     if "\0" in text:
-        return "there is a NUL byte"
+        return "the line holds a NUL byte"
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            return "the text is not UTF-8 here"
+            return "the line is not UTF-8 text"
     return ""

@@ -74,7 +74,7 @@ class Intake:
             CounselError: unless broken rows are skipped.
         """
         if not self._skip_broken:
-            raise CounselError(reason, where=row.where, fix="mend it, or leave broken rows out with --on-error skip")
+            raise CounselError(reason, where=row.where, fix="correct it, or leave broken rows out with --on-error skip")
         self.skipped += 1
         if len(self.first_skipped) < _TOLD:
             self.first_skipped.append(f"{row.where}: {reason}")

@@ -95,7 +95,7 @@ def _broken(what: str, where: str) -> CounselError:
     return CounselError(
         what,
         where=where,
-        fix="mend it, or write each record on a line of its own (JSONL), where a broken one can be skipped",
+        fix="correct it, or write each record on a line of its own (JSONL), so that a broken record can be skipped",
     )
 
 

@@ -91,7 +91,7 @@ def csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
     for line, fields, problem in records:
         where = f"{path}:{line}"
         if not problem and len(fields) != len(header):
-            problem = f"the header has {len(header)} fields, and this row has {len(fields)}"
+            problem = f"the header has {len(header)} fields, but this row has {len(fields)}"
         if problem:
             yield Row(where, problem=problem)
             continue

@@ -18,7 +18,7 @@ from counsel.data.splitting.spool import Spool, letters_key
 from counsel.errors import CounselError
 from counsel.text import words
 
-_UNCHANGED = "give --like a directory that `counsel prepare` made and that nobody changed"
+_UNCHANGED = "give --like a directory that `counsel prepare` made and that nobody has changed"
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _refuse_others(prepared: Prepared, similarity: float) -> None:
         )
     if made["similarity"] != similarity:
         raise CounselError(
-            f"this data was grouped with --similarity {made['similarity']}, and now {similarity} is asked for",
+            f"this data was grouped with --similarity {made['similarity']}, but you now ask for {similarity}",
             where=prepared.path,
             fix=f"use --similarity {made['similarity']}, or leave --like out",
         )

@@ -102,7 +102,7 @@ def _sampled(rows: Numbers, sample: int | None, random: np.random.Generator) -> 
         return rows
     if sample > len(rows):
         raise CounselError(
-            f"--sample {sample} is more than the {len(rows)} conversations there are",
+            f"--sample {sample} asks for more than the {len(rows)} conversations that there are",
             fix=f"ask for at most {len(rows)}",
         )
     return random.permutation(rows)[:sample]
@@ -112,7 +112,7 @@ def _refuse_empty(part: Parts, shares: dict[Part, float]) -> None:
     for wanted, share in shares.items():
         if share > 0 and not (part == wanted).any():
             raise CounselError(
-                f"there are too few different prompts: none is left for {wanted.file}",
+                f"there are too few different prompts, so none is left for {wanted.file}",
                 fix="give more conversations, or a smaller --eval-share and --valid-share",
             )
 

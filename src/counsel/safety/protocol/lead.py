@@ -53,7 +53,7 @@ def lead(
         policy: what is kept and who reads; a hand-off is offered only where a team reads.
 
     Raises:
-        CounselError: when ``country`` is no country code.
+        CounselError: when ``country`` is not a country code.
     """
     if state is None and verdict.action == "pass":
         return Lead(verdict)

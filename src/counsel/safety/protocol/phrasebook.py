@@ -142,13 +142,17 @@ def read(path: Path) -> Phrasebook:
     except KeyError as e:
         raise CounselError(f"{e} is missing in the protocol's words", where=path, fix="restore it") from e
     if cues:
-        raise CounselError(f"{next(iter(cues))!r} is no known cue", where=path, fix=f"use one of {', '.join(CUES)}")
+        raise CounselError(
+            f"there is no cue called {next(iter(cues))!r}", where=path, fix=f"use one of {', '.join(CUES)}"
+        )
     steps = {}
     for flow, its_steps in content.items():
         for step, variants in its_steps.items():
             steps[f"{flow}.{step}"] = tuple(_variant(v, f"{path.name}, {flow}.{step}") for v in variants)
     if lists:
-        raise CounselError(f"{next(iter(lists))!r} is no known list", where=path, fix=f"use one of {', '.join(_LISTS)}")
+        raise CounselError(
+            f"there is no list called {next(iter(lists))!r}", where=path, fix=f"use one of {', '.join(_LISTS)}"
+        )
     return Phrasebook(
         steps, read_cues, not_after, emergency, {k: tuple(v) for k, v in plain.items()}, takeups, something, your,
         turned, found,
@@ -158,11 +162,13 @@ def read(path: Path) -> Phrasebook:
 def _variant(entry: Mapping[str, Any], where: str) -> Variant:
     """One checked wording."""
     if not set(entry) <= {"say", "ask"} or not str(entry.get("say", "")).strip():
-        raise CounselError("a wording holds say, and ask if it asks", where=where, fix="see the top of the file")
+        raise CounselError(
+            "a wording needs say, may have ask, and has nothing else", where=where, fix="see the top of the file"
+        )
     variant = Variant(str(entry["say"]), str(entry.get("ask", "")))
     for mark in re.findall(r"\{(\w*)\}", variant.say + variant.ask):
         if mark not in _MARKS:
-            raise CounselError(f"{{{mark}}} is no marked place", where=where, fix=f"use {', '.join(sorted(_MARKS))}")
+            raise CounselError(f"{{{mark}}} is not a known mark", where=where, fix=f"use {', '.join(sorted(_MARKS))}")
     return variant
 
 

@@ -97,7 +97,7 @@ class State:
             state = cls(**{**body, **pairs, **lists})
             known = state.step == PLAIN or (state.flow, state.step) in agenda.PLACES
         except (TypeError, KeyError, AttributeError) as e:
-            raise CounselError("the protocol's state is broken", fix="begin the conversation anew") from e
+            raise CounselError("the stored state of the protocol is damaged", fix="begin the conversation anew") from e
         if not known:
             raise CounselError(f"the protocol has no step {state.flow}.{state.step}", fix="begin the conversation anew")
         return state

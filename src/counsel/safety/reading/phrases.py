@@ -92,7 +92,9 @@ def read_words(text: str) -> list[str]:
 
 
 def _unreadable(token: str, phrase: str) -> CounselError:
-    return CounselError(f"{token} has no meaning at this place", where=phrase, fix="docs/screening.md tells the signs")
+    return CounselError(
+        f"{token} has no meaning in this place", where=phrase, fix="see docs/screening.md for the signs"
+    )
 
 
 class Phrases:
@@ -122,7 +124,11 @@ class Phrases:
         for number, phrase in enumerate(phrases):
             parts, from_start = self._parse(phrase)
             if all(p.optional or p.gap for p in parts):
-                raise CounselError("a phrase needs a word that must stand", where=phrase, fix="write one outside [ ]")
+                raise CounselError(
+                    "a phrase needs at least one word that is not optional",
+                    where=phrase,
+                    fix="write a word outside [ ]",
+                )
             self._add(self._first if from_start else self._root, parts, number)
         self._root.close()
         self._first.close()
@@ -188,7 +194,7 @@ class Phrases:
     def _list(self, token: str, phrase: str) -> Alternatives:
         if token[1:-1] not in self._lists:
             known = ", ".join(sorted(self._lists))
-            raise CounselError(f"there is no list {token}", where=phrase, fix=f"the lists are {known}")
+            raise CounselError(f"there is no list called {token}", where=phrase, fix=f"the lists are {known}")
         if () in self._lists[token[1:-1]]:
             raise CounselError(f"the list {token} has an empty member", where=phrase, fix="take it out")
         return self._lists[token[1:-1]]

@@ -117,9 +117,9 @@ def read_table(path: Path = TABLE) -> Table:
 
 
 def _kind_words(kind: str, words: Any, path: Path) -> KindWords:
-    fix = "give it action, and safe and fallback in en and es"
+    fix = "give it an action, and safe and fallback texts in en and es"
     if not isinstance(words, dict) or words.get("action") not in get_args(Remedy):
-        raise CounselError(f"the kind {kind} has no right action", where=path, fix=fix)
+        raise CounselError(f"the kind {kind} has an action that is not known", where=path, fix=fix)
     safe = {lang: tuple(words["safe"][lang]) for lang in LANGUAGES}
     if any(len(set(v)) < 3 for v in safe.values()):
         raise CounselError(f"the kind {kind} needs three safe sentences in each language", where=path, fix=fix)
