@@ -1,6 +1,6 @@
 """Where a setting's value comes from: flag beats file beats recipe beats default, and each origin is kept.
 
-A configuration file has one table a command, with the settings' own names::
+A configuration file has one table for each command, with the settings' own names::
 
     [train]
     learning_rate = 1e-4
@@ -25,7 +25,7 @@ def read_configuration(path: Path, command: str, known: Mapping[str, type[Any]])
 
     Args:
         path: the TOML file.
-        command: whose table is wanted.
+        command: the command whose table is wanted.
         known: the settings class of every command.
 
     Raises:
@@ -75,7 +75,7 @@ def _nearest(word: str, known: Iterable[str], form: str) -> str:
 
 
 class Origins:
-    """A cyclopts configuration source that lays file and recipe under the flags and notes who won.
+    """A cyclopts configuration source that puts file and recipe beneath the flags and notes where each value came from.
 
     Args:
         known: the settings class of every command.

@@ -1,6 +1,6 @@
 """A conversation: frozen, validated, hashed by content, read from JSON. It knows nothing of files, tokens or storage.
 
-No error here repeats a word of what was said: it may stand in a log.
+No error here repeats a word of what was said, because errors may end up in a log.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[str, ...] = get_args(Role)
 SILENT_ROLES = frozenset(("assistant", "system", "developer", "tool", "function"))
-"""Who is no person, in the formats that conversations are kept in."""
+"""The roles that are not a person's, in the formats that conversations are kept in."""
 SILENCE = "…"
 """Stands for a turn without words, so that the turns after it keep their numbers."""
 
@@ -60,7 +60,7 @@ class Conversation:
         """Build from ``{"role", "content"}`` mappings; turns of one speaker in a row are joined.
 
         Raises:
-            ValueError: with the reason, when the messages are no conversation.
+            ValueError: with the reason, when the messages are not a conversation.
         """
         joined: list[Message] = []
         for m in messages:
@@ -76,7 +76,7 @@ class Conversation:
         """Build from the decoded JSON of ``to_json``, or from a bare list of messages.
 
         Raises:
-            ValueError: with the reason, when it is no conversation.
+            ValueError: with the reason, when it is not a conversation.
         """
         named = value if isinstance(value, dict) else {}
         origin = {k: named[k] for k in ("id", "source", "group") if k in named}
@@ -130,7 +130,7 @@ def json_value(text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: in plain words, when it is none.
+        ValueError: with the reason in plain words, when it is not JSON.
     """
     try:
         return json.loads(text)
@@ -154,13 +154,13 @@ def messages_of(value: Any) -> list[Message]:
 
 
 def heard_in(value: Any) -> list[Message]:
-    """The same for hearing what people said: a turn of anybody else is let be, whatever it holds.
+    """The same, for screening what people said: a turn of anybody else may hold anything.
 
     A turn without words, such as an assistant's that only calls a tool, or a person's blank one, becomes a system
     message ``SILENCE``. So message i of the result is entry i of the value.
 
     Raises:
-        ValueError: with the reason, when a turn may be a person's and cannot be read, or when nobody says a word.
+        ValueError: with the reason, when a turn that may be a person's cannot be read, or when no turn holds words.
     """
     entries = _entries(value)
     silent = [_is_silent(entry) for entry in entries]

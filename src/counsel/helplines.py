@@ -22,9 +22,9 @@ REGISTRY = Path(__file__).with_name("helplines.toml")
 TOPICS = ("emergency", "suicide", "abuse", "minor", "veterans", "directory")
 AUDIENCES = ("everyone", "veterans", "women", "children", "young people")
 LONGEST = timedelta(days=366)
-"""No entry may go unchecked for longer."""
+"""The longest time that an entry may go without a new check."""
 ALIASES = {"UK": "GB"}
-"""Codes that people write for a country, and ISO's own."""
+"""Codes that people write for a country, and the ISO code that is meant."""
 _NUMBER = re.compile(r"\d(?:[\d -]*\d)?")
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
@@ -40,11 +40,11 @@ class Recognised:
     number: str = ""
     text: str = ""
     ended: str = ""
-    """What became of it, where it was closed or replaced."""
+    """What became of the line, if it was closed or replaced."""
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """To call and to text, as they are written."""
+        """The numbers to call and to text, as they are written."""
         return tuple(n for n in (self.number, self.text) if n)
 
 
@@ -77,7 +77,7 @@ class Helpline:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """To call, to text and for text telephones, as they are written."""
+        """The numbers to call, to text and for text telephones, as they are written."""
         return tuple(n for n in (self.number, self.also, self.tty, self.text) if n)
 
     @property
@@ -87,7 +87,7 @@ class Helpline:
 
     @property
     def is_directory(self) -> bool:
-        """Whether it lists helplines and is none itself."""
+        """Whether it lists helplines instead of being one."""
         return "directory" in self.topics
 
     @property
@@ -101,9 +101,9 @@ class Registry:
     """All that a registry's file says."""
 
     lines: tuple[Helpline, ...]
-    """What people are offered, expired or not, in the order of the file."""
+    """The lines that people are offered, expired or not, in the order of the file."""
     recognised: tuple[Recognised, ...]
-    """What people write about and are not offered."""
+    """The lines that people write about but are not offered."""
 
 
 @cache
@@ -111,7 +111,7 @@ def load() -> Registry:
     """The registry that is shipped.
 
     Raises:
-        CounselError: when the file has an unknown key, lacks a source, or holds a date or a number that is none.
+        CounselError: when the file has an unknown key, lacks a source, or holds an impossible date or number.
     """
     return read(REGISTRY)
 
@@ -177,7 +177,7 @@ def _type_fault(key: str, value: Any) -> tuple[str, str] | None:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             return f"{key} must be a list of words", f'write {key} as ["…", "…"]'
     elif key in ("checked_on", "expires"):
-        if type(value) is not date:  # a datetime is a date too, and is none here
+        if type(value) is not date:  # Python counts a datetime as a date, but here it is not one
             return f"{key} is not a date", "write it as 2026-11-23, without quotes"
     elif key == "distinct":
         if value is not True:
@@ -213,12 +213,12 @@ def _line_fault(entry: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def numbers() -> frozenset[str]:
-    """The digits of every number that is offered, those for texting too: a reply may hold no other."""
+    """The digits of every number that is offered, also those for texting; a reply may hold no other number."""
     return _digits_of(*load().lines)
 
 
 def sites() -> frozenset[str]:
-    """The host of every web address that is offered: a reply may hold no other."""
+    """The host of every web address that is offered; a reply may hold no other address."""
     return frozenset(line.web for line in load().lines if line.web)
 
 
@@ -236,7 +236,7 @@ def distinct_numbers() -> frozenset[str]:
 
 
 def national(digits: str) -> str:
-    """The digits of a number without North America's leading 1, where it has eleven."""
+    """The digits of a number; of eleven digits, North America's leading 1 is left out."""
     return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
 
 

@@ -43,7 +43,7 @@ def prepare(sources: tuple[str, ...], settings: PrepareSettings, say: Say) -> Au
     Args:
         sources: paths or hub ids.
         settings: what to do with them.
-        say: takes each line of progress and result.
+        say: is called with each line of progress and of the result.
 
     Raises:
         CounselError: when the input is broken, too small, or the directory cannot be made.

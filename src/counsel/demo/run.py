@@ -66,7 +66,7 @@ def demo(settings: DemoSettings, say: Say) -> None:
 
 
 def _program() -> str:
-    """How the user may call this program: by its name, or by its path when that is not found."""
+    """How the user can call this program: by its name, or by its path if the name is not found."""
     by_path = sys.argv[0].endswith("counsel") and not shutil.which("counsel")
     return sys.argv[0] if by_path else "counsel"
 

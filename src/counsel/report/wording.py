@@ -7,7 +7,7 @@ from typing import Any
 from counsel.report.facts import Facts
 
 FEW_GROUPS = 30
-"""Below so many groups of prompts an interval is itself uncertain."""
+"""With fewer groups of prompts than this, an interval is itself uncertain."""
 
 
 def verdict(loss: dict[str, Any]) -> str:
@@ -74,7 +74,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def signed(value: float) -> str:
-    """A change, its sign always shown."""
+    """A change; its sign is always shown."""
     return f"{value:+.3f}".replace("-", "−")
 
 

@@ -1,7 +1,7 @@
 """Counts without content for California's yearly report: how often people were referred to crisis services.
 
 One small JSON file holds numbers by month and category and nothing else: no text, no person, no day. Several processes
-may count at once. docs/notices.md says how the yearly figures are made of it.
+may count at once. docs/notices.md says how to get the yearly figures from it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from counsel.files import lock, write_json
 from counsel.safety.verdict import CATEGORIES, Category
 
 TOTAL = "referrals"
-"""Stands in each month beside the categories; a referral of several categories is one referral."""
+"""The key of all referrals, beside the categories in each month; a referral with several categories counts once."""
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _PATIENCE = 10.0
-"""Seconds that another process is waited for; each holds the file for some milliseconds."""
+"""How many seconds to wait for another process; each holds the file for some milliseconds."""
 
 
 class Counters:
@@ -39,8 +39,8 @@ class Counters:
         """Count one referral: a person was shown a crisis service.
 
         Args:
-            categories: the verdict's; each is counted once, and none is a referral too.
-            on: the day; its year and month are all that is kept.
+            categories: those of the verdict; each is counted once. Without any, it still counts as a referral.
+            on: the day; only its year and month are kept.
 
         Raises:
             CounselError: for an unknown category, and when the file is damaged, cannot be written, or is held by
@@ -109,7 +109,7 @@ class Counters:
         )
 
     def _lock(self) -> AbstractContextManager[None]:
-        """Hold the file among processes and threads."""
+        """Lock the file against other processes and threads."""
         busy = CounselError(
             "another process holds the counts", where=self.path, fix="wait for it, or find that process and end it"
         )

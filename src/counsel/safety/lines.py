@@ -1,4 +1,4 @@
-"""The lines that ``counsel screen`` reads: a JSON conversation, or a plain message, each."""
+"""The lines that ``counsel screen`` reads; each holds a JSON conversation or a plain message."""
 
 from __future__ import annotations
 

@@ -30,14 +30,14 @@ from counsel.train.settings import Asked, TrainSettings
 Say = Callable[[str], None]
 
 FREE_TO_CHANGE = ("resume", "dry_run", "log_to", "run", "rows", "accumulate", "memory", "checkpointing")
-"""Settings that may differ when a run is resumed, because none of them changes what is learned."""
+"""Settings that may change when a run is resumed, because none of them changes what is learned."""
 
 
 def train(asked: Asked, say: Say, task: Task | None = None) -> Run:
     """Train an adapter.
 
     Args:
-        asked: the settings and where they came from.
+        asked: the settings, and where each came from.
         say: prints one line.
         task: what kind of training; supervised fine-tuning by default.
 
@@ -48,7 +48,9 @@ def train(asked: Asked, say: Say, task: Task | None = None) -> Run:
         CounselError: for whatever its user can mend; the run keeps its last whole checkpoint.
     """
     be_quiet()
-    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")  # less lost between blocks of memory
+    os.environ.setdefault(
+        "PYTORCH_ALLOC_CONF", "expandable_segments:True"
+    )  # so that less memory is lost between blocks
     settings, run = asked.settings, Run(asked.settings.run)
     if settings.log_to != "none" and not find_spec(settings.log_to):
         raise CounselError(

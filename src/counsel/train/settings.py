@@ -10,7 +10,7 @@ from typing import Literal
 Recipe = Literal["card", "counsel", "tiny"]
 
 PASS_TOKENS = 4096
-"""Conversations of one optimizer step pass together up to so many tokens: enough to keep a large GPU's matmuls busy."""
+"""A pass holds up to this many tokens of one optimizer step, enough to keep the matmuls of a large GPU busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class TrainSettings:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 0 and below 1")
 
     def grouped(self) -> TrainSettings:
-        """The same conversations in each step, more of them in a pass: the same gradient from larger matmuls."""
+        """Put more conversations into a pass and as many into a step: the same gradient from larger matmuls."""
         if self.memory == "plain":
             return self
         whole, most = self.rows * self.accumulate, max(self.rows, PASS_TOKENS // self.max_length)

@@ -35,11 +35,11 @@ class Audit:
     files: dict[str, dict[str, Any]]
     warnings: list[str] = field(default_factory=list)
     like: dict[str, Any] | None = None
-    """What became of an earlier preparation's groups; there only with ``--like``."""
+    """What became of an earlier preparation's groups; only with ``--like``."""
 
     @classmethod
     def of(cls, **figures: Any) -> Audit:
-        """An audit with its warnings, from the figures of every stage under the names of the fields."""
+        """An audit with its warnings, from the figures of every stage, given by the names of the fields."""
         audit = cls(version=_version(), **figures)
         return replace(audit, warnings=warnings(audit))
 

@@ -17,7 +17,7 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def open_text(path: Path) -> IO[str]:
-    """A file's text with its line ends kept; bytes that are no UTF-8 become lone surrogates, to be told by row."""
+    """A file's text with its line ends; bytes that are not UTF-8 become lone surrogates, to be reported by row."""
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 

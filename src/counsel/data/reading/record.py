@@ -19,7 +19,7 @@ class Row:
     turns: tuple[tuple[str, str], ...] = ()
     """(role, content) in order; contents may be blank."""
     source: str = ""
-    """Where the conversation says it came from, or the file's name and line."""
+    """Where the conversation came from: what it says itself, or the file's name and line."""
     author: str = ""
     """Who wrote the reply, from an author column."""
     problem: str = ""

@@ -44,12 +44,12 @@ def read(source: str, columns: Columns) -> Iterator[Row]:
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether a source that is no path can name a data set on a hub."""
+    """Whether a source that is not a path can name a data set on a hub."""
     return bool(_HUB_ID.fullmatch(source)) and not source.lower().endswith(_SUFFIXES)
 
 
 def authors(source: str) -> Iterator[str]:
-    """The author column of a source, if it has one, as far as it can be read; for masking names beforehand."""
+    """The values of a source's author column, as far as it can be read, so that these names can be masked."""
     path = Path(source)
     if path.is_file() and _format(path) in ("csv", "parquet"):
         yield from tables.authors(path)

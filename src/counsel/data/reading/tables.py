@@ -14,7 +14,7 @@ from counsel.data.reading.record import Row, record_row
 from counsel.errors import CounselError
 
 FIELD_LIMIT = 64 * 2**20
-"""The longest CSV field, in characters: one quote that never closes must not swallow the memory."""
+"""The longest CSV field, in characters, so that a quote that never closes cannot fill the memory."""
 _BATCH = 512
 
 
@@ -29,7 +29,7 @@ def _wide_fields() -> Iterator[None]:
 
 
 class _CheckedLines:
-    """Physical lines, with what was wrong in the first bad one since the last look."""
+    """Physical lines, with what was wrong in the first bad line since the last look."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -143,7 +143,7 @@ def _author_column(names: list[str]) -> int | None:
 
 
 def authors(path: Path) -> Iterator[str]:
-    """The distinct-looking values of the author column; nothing when there is none or the file is broken."""
+    """The different values of the author column; nothing if there is no such column or the file is broken."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

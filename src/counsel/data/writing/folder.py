@@ -15,10 +15,10 @@ from counsel.files import lock, sync, unwritable
 
 @contextmanager
 def building(out: Path, overwrite: bool) -> Iterator[Path]:
-    """A new empty directory; at the end of the block it stands at ``out``, after an error nothing does.
+    """A new empty directory. At the end of the block it stands at ``out``; after an error nothing stands there.
 
     Args:
-        out: where the result shall stand.
+        out: where the result is to stand.
         overwrite: whether an earlier result there may be replaced.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the fast path can do, and why not where it cannot."""
+"""Which models the fast path can take, and why not where it cannot."""
 
 from __future__ import annotations
 
