@@ -240,7 +240,7 @@ def test_a_table_of_ones_own_is_read(folder: Path) -> None:
         ('level = "low"\n', "", "own.toml, concept 1 sad", "the field level is missing"),
         ('id = "sad"\n', "", "own.toml, concept 1", "the field id is missing"),
         ('"low"', '"dire"', "own.toml, concept 1 sad", "dire is not a known level"),
-        ('says = "A row."', 'says = "A row."\nraises = "dire"', "own.toml, concept 1 sad", "dire is not a known raises"),
+        ('says = "A row."', 'says = "A row."\nraises = "dire"', "own.toml, concept 1 sad", "not a known raises"),
         ('"suicide"', '"sadness"', "own.toml, concept 1 sad", "sadness is not a known category"),
         ("so sad", "so (sad", "so (sad", "never closed"),
         ("so sad", "{so} sad", "{so} sad", "there is no list called {so}"),
