@@ -23,7 +23,7 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
     Args:
         files: to read; none, or ``-``, for standard input.
         settings: of the command.
-        say: prints one line of progress or trouble.
+        say: is called with each line of progress or trouble.
 
     Raises:
         CounselError: naming file and line of what cannot be read.
