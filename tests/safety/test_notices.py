@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,10 @@ A_WEEK = -7 * 24.0
         ("US-CA", situation(0, **MINOR), "start"),
         ("US-CA", situation(0, notice=-1, **MINOR), "start"),  # no break before they have begun
         ("US-CA", situation(9, notice=0), ""),  # nobody is known to be a minor
+        ("US-WA", situation(3, notice=0), "reminder"),
+        ("US-WA", situation(1, notice=0, **MINOR), "reminder break"),
+        ("US-OR", situation(9, notice=0), ""),
+        ("US-OR", situation(1, notice=0, **MINOR), "reminder break"),
         ("US-CA", situation(2.9, notice=0, **MINOR), ""),
         ("US-CA", situation(3, notice=0, **MINOR), "reminder break"),
         ("US-CA", situation(3.5, notice=3, **MINOR), ""),
@@ -351,6 +355,6 @@ def test_a_fault_in_the_table_is_a_clear_error(tmp_path: Path, old: str, new: st
 @pytest.mark.parametrize("where", [j for j in JURISDICTIONS if j != "none"])
 def test_the_page_tells_every_law_with_its_source_and_date(where: notices.Jurisdiction) -> None:
     row, page = law(where), " ".join(PAGE.read_text(encoding="utf-8").split())
-    assert row.checked_on == date(2026, 11, 23)
-    for part in (row.name, row.in_force, row.source, *row.asks, "2026-11-23", f"`{where}`"):
+    assert row.checked_on is not None
+    for part in (row.name, row.in_force, row.source, *row.asks, row.checked_on.isoformat(), f"`{where}`"):
         assert part in page, part

@@ -1,26 +1,37 @@
 """The labelled messages that the screen's classifier is trained on: reading them, and checking that none repeats.
 
-One message a line in ``messages/*.txt``: ``LEVEL|categories|subject|time|text`` with N, L, M, H or I for the level and
-⏎ between the turns of a conversation. All were written for this project, with none of the held-out sets in sight.
+A line is ``LEVEL|categories|subject|time|act|text``, with N, L, M, H or I for none to imminent and ⏎ between turns.
+Three folders, by what the label is of:
+
+- ``messages/``: of all the turns together, the highest;
+- ``turns/``: of the last turn, given those before it; where both speak, a turn begins with ``P:`` or ``A:``;
+- ``talks/``: whole talks, ``A: …`` and ``P LEVEL|categories|subject|time|act: …``, a label at each turn of the
+  person.
+
+All were written for this project, with none of the held-out sets in sight.
 
     python tools/screening/messages.py        # counts, format, near-duplicates, also against the held-out sets
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
-from counsel.safety.verdict import CATEGORIES, Level
+from counsel.safety.screening.classifier import ACTS
+from counsel.safety.verdict import CATEGORIES, Level, Subject, Time
 from counsel.text import words
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "messages"
+FOLDERS = (FOLDER, HERE / "turns", HERE / "talks")
 HELD_OUT = HERE.parents[1] / "benchmarks" / "screening"
 LEVELS = dict(zip("NLMHI", Level, strict=True))
 MOST_ALIKE = 0.5
@@ -28,16 +39,30 @@ MOST_ALIKE = 0.5
 MOST_CLOSE = 0.9
 """Cosine of their vectors, by the sentence model as it comes."""
 
+Said = tuple[str, str]
+"""Who, ``user`` or ``assistant``, and what."""
+
 
 @dataclass(frozen=True)
 class Labelled:
-    """A message, or several turns of one person, with its labels."""
+    """A message, or several turns of one person, with its labels and what was said before."""
 
     file: str
     level: Level
     categories: tuple[str, ...]
     subject: str
+    time: str
+    act: str
+    """One of ``ACTS``, or ``-`` where nobody said."""
     turns: tuple[str, ...]
+    before: tuple[Said, ...] = ()
+    talk: str = ""
+    """The name of the whole talk that it is a turn of."""
+
+    @property
+    def group(self) -> str:
+        """What must not be parted when some are kept aside."""
+        return self.talk or (self.before[0][1] if self.before else self.text)
 
     @property
     def text(self) -> str:
@@ -45,21 +70,53 @@ class Labelled:
         return " ".join(self.turns)
 
 
-def read(folder: Path = FOLDER) -> list[Labelled]:
-    """Every message in the folder's files.
+def read(folders: tuple[Path, ...] = FOLDERS) -> list[Labelled]:
+    """Every message in the folders' files.
 
     Raises:
         ValueError: naming the line that does not keep the format.
     """
-    found: list[Labelled] = []
-    for path in sorted(folder.glob("*.txt")):
-        for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            level, categories, subject, _, text = line.split("|", 4)
-            named = () if categories == "-" else tuple(categories.split(","))
-            if level not in LEVELS or set(named) - set(CATEGORIES) or not text.strip():
-                raise ValueError(f"{path}:{n}: {line[:60]}")
-            found.append(Labelled(path.stem, LEVELS[level], named, subject, tuple(t.strip() for t in text.split("⏎"))))
-    return found
+    return [m for folder in folders for path in sorted(folder.glob("*.txt")) for m in _file(path)]
+
+
+def _file(path: Path) -> Iterator[Labelled]:
+    before: list[Said] = []
+    talk = ""
+    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            if path.parent.name == "talks":
+                if line.startswith("#"):
+                    before, talk = [], f"{path.stem} {n}"
+                elif line.startswith("A:"):
+                    before.append(("assistant", line[2:].strip()))
+                else:
+                    label, text = re.fullmatch(r"P ([^:]+): (.+)", line).groups()  # type: ignore[union-attr]
+                    yield _labelled(path.stem, label, (text.strip(),), tuple(before), talk)
+                    before.append(("user", text.strip()))
+            else:
+                *labels, text = line.split("|", 5)
+                label = "|".join(labels)
+                turns = [_said(t.strip()) for t in text.split("⏎")]
+                if path.parent.name == "turns":
+                    yield _labelled(path.stem, label, (turns[-1][1],), tuple(turns[:-1]))
+                else:
+                    yield _labelled(path.stem, label, tuple(said for _, said in turns), ())
+        except (ValueError, AttributeError, IndexError) as e:
+            raise ValueError(f"{path}:{n}: {line[:60]}") from e
+
+
+def _said(turn: str) -> Said:
+    found = re.fullmatch(r"([AP]): ?(.+)", turn)
+    return ("assistant" if found[1] == "A" else "user", found[2]) if found else ("user", turn)
+
+
+def _labelled(file: str, label: str, turns: tuple[str, ...], before: tuple[Said, ...], talk: str = "") -> Labelled:
+    level, categories, subject, time, act = label.split("|")
+    named = () if categories == "-" else tuple(categories.split(","))
+    known = set(named) <= set(CATEGORIES) and subject in get_args(Subject) and time in get_args(Time)
+    if level not in LEVELS or not known or act not in (*ACTS, "-") or not all(turns):
+        raise ValueError(label)
+    return Labelled(file, LEVELS[level], named, subject, time, act, turns, before, talk)
 
 
 def alike(texts: list[str], others: list[str] | None = None) -> Iterator[tuple[float, str, str]]:
@@ -106,7 +163,8 @@ def main() -> int:
     texts = [m.text for m in found]
     held = [" ".join(x.turns) for x in read_labelled(HELD_OUT / "english.jsonl")]
     checks = {
-        "training ~ training, words": alike(texts),
+        # Short turns and minimal pairs are alike on purpose.
+        "messages ~ messages, words": alike([m.text for m in read((FOLDER,))]),
         "training ~ held out, words": alike(texts, held),
         "held out ~ held out, words": alike(held),
         "training ~ held out, vectors": close(texts, held),

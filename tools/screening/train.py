@@ -1,222 +1,239 @@
-"""Train the screen's classifier: MiniLM with a LoRA adapter and a linear head on its sentence vectors.
+"""One training of the classifier's encoder: a teacher on labels, a student on labels and teachers.
 
-    python tools/screening/train.py [--epochs 5] [--out src/counsel/safety/screening/classifier.safetensors]
+    python tools/screening/train.py HOME OUT.pt --data examples.json.gz
+        [--layers 0 2 4 7 9 11] [--teachers A.pt B.pt] [--start A.pt]
+        [--coarse] [--epochs 4] [--rate 4e-5] [--seed 0] [--steps N]
 
-A message is positive when one of its windows is: the head's logits are maximised over windows (multiple-instance
-learning). One message in eight is kept aside for calibration and thresholds; held-out sets are never read here.
-Two CPU cores, about half an hour. Frozen vectors were tried first: docs/screening.md has both figures.
+``examples.json.gz`` is written by ``examples.py``. OUT.pt holds the tuned state; OUT.npz the logits of what is kept
+aside and of every set to measure on. Runs on a GPU; with ``--steps 3`` it rehearses on a CPU.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import gzip
 import json
+import random
 import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from messages import FOLDER, Labelled, read
-from peft import LoraConfig, get_peft_model
-from safetensors.torch import load_file, save_file
+from encode import Net
+from safetensors.torch import save_file
+from torch import Tensor
 
-from counsel.model.embed import MOST_TOKENS, SHA256, Embedder
-from counsel.safety.reading.spelling import Word
-from counsel.safety.screening.classifier import CATEGORY_OUTPUTS, LEVEL_OUTPUTS, OUTPUTS, SCALE, WEIGHTS
-from counsel.safety.screening.rules import load
-from counsel.safety.screening.windows import windows
-from counsel.safety.verdict import Level
-
-RANK, BATCH = 32, 32
-ADAPTED = ("query", "key", "value", "dense")
-SAFE_FILES = ("safe_sad", "safe_talk", "safe_intense", "safe_everyday")
-"""Files of sad-but-safe messages and small talk, by the beginnings of their names."""
-MOST_ESCALATED = 0.005
-"""The share of sad-but-safe messages that the threshold may raise: half of what is aimed at."""
+BATCH = 64
+HEAVY = 4.0
+"""The weight of the four levels among the outputs."""
+Passages = list[tuple[str, str]]
 
 
-def is_aside(message: Labelled) -> bool:
-    """Whether a message is kept for calibration: one in eight, by its own hash."""
-    return int(hashlib.sha256(message.text.encode()).hexdigest(), 16) % 8 == 0
+def roughened(text: str, dice: random.Random) -> str:
+    """The message as hasty people write it, now and then."""
+    if dice.random() < 0.2:
+        text = text.lower().replace("'", "").replace("’", "")
+        if dice.random() < 0.5:
+            text = text.replace(".", "").replace(",", "").replace("?", "")
+    if dice.random() < 0.1:
+        words = text.split()
+        long = [i for i, w in enumerate(words) if len(w) > 3]
+        for i in dice.sample(long, min(len(long), dice.choice((1, 2)))):
+            w, at = words[i], dice.randrange(1, len(words[i]) - 1)
+            words[i] = dice.choice(
+                (w[:at] + w[at + 1 :], w[:at] + w[at + 1] + w[at] + w[at + 2 :], w[:at] + w[at] + w[at:])
+            )
+        text = " ".join(words)
+    return text or "."
 
 
-def texts_of(message: Labelled) -> list[str]:
-    """The windows of a message, as the screen makes them."""
-    reader = load().reader
-    words: list[Word] = []
-    for n, turn in enumerate(message.turns):
-        last = words[-1] if words else None
-        words += reader.read(turn, n, last.sentence if last else 0, last.clause + 1 if last else 0)
-    return [w.text for w in windows(message.turns, words)] or [message.text]
+class Examples:
+    """The labelled messages, made different each time they are met."""
+
+    def __init__(self, data: dict, seed: int) -> None:
+        self.rows, self.dice = data["train"], random.Random(seed)
+        self.contexts, self.plain = data["contexts"], data["plain"]
+
+    def met(self, i: int) -> Passages:
+        """The passages of example number i, this time."""
+        dice, row = self.dice, self.rows[i]
+        passages = [(c, roughened(t, dice)) for c, t in row["passages"]]
+        if len(passages) == 1 and not passages[0][0]:
+            text = passages[0][1]
+            if dice.random() < 0.12 and len(text.split()) < 40:
+                other = dice.choice(self.plain)
+                mark = " " if text[-1] in ".?!" or dice.random() < 0.3 else dice.choice((". ", ", ", "\n"))
+                text = (
+                    f"{text}{mark}{other}"
+                    if dice.random() < 0.5
+                    else f"{other}{'. ' if other[-1] not in '.?!' else ' '}{text}"
+                )
+            context = dice.choice(self.contexts) if dice.random() < 0.35 else ""
+            return [(context, text)]
+        return passages
 
 
-def targets(messages: list[Labelled]) -> torch.Tensor:
-    """Shape (messages, outputs): at least this level, of this category, about another person."""
-    rows = []
-    for m in messages:
-        levels = [float(m.level >= Level[name]) for name in LEVEL_OUTPUTS]
-        rows.append([*levels, *(float(c in m.categories) for c in CATEGORY_OUTPUTS), float(m.subject == "other")])
-    return torch.tensor(rows)
+def pooled(logits: Tensor, owner: Tensor, count: int) -> Tensor:
+    """The highest logits over each example's passages."""
+    index = owner.unsqueeze(-1).expand_as(logits)
+    return torch.full((count, logits.shape[1]), -1e4, device=logits.device).scatter_reduce(0, index, logits, "amax")
 
 
-class Net(torch.nn.Module):
-    """MiniLM with an adapter, and the head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        base = Embedder()
-        self.tokenizer = base._tokenizer
-        base._model.requires_grad_(False)
-        config = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.1, target_modules=list(ADAPTED))
-        self.encoder = get_peft_model(base._model, config)
-        self.head = torch.nn.Linear(384, len(OUTPUTS))
-
-    def forward(self, texts: list[str], owner: torch.Tensor, count: int) -> torch.Tensor:
-        """Logits, shape (count, outputs), the largest over each owner's windows."""
-        encoded = self.tokenizer.encode_batch(texts)
-        ids, mask = (torch.tensor([getattr(e, a) for e in encoded])[:, :MOST_TOKENS] for a in ("ids", "attention_mask"))
-        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        weights = mask.unsqueeze(-1).float()
-        vectors = torch.nn.functional.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
-        with torch.autocast("cpu", enabled=False):
-            logits = self.head(vectors * SCALE)
-        index = owner.unsqueeze(-1).expand_as(logits)
-        return torch.full((count, logits.shape[1]), -1e4).scatter_reduce(0, index, logits, "amax")
-
-    def adapted(self) -> Iterator[tuple[str, torch.nn.Module]]:
-        """The layers with an adapter, by their names in MiniLM."""
-        for name, module in self.encoder.named_modules():
-            if hasattr(module, "lora_A") and "default" in module.lora_A:
-                yield name.removeprefix("base_model.model."), module
-
-    def take(self, weights: Path) -> None:
-        """Start from weights that ``save`` wrote."""
-        known = load_file(str(weights))
-        with torch.no_grad():
-            self.head.weight.copy_(known["head.weight"])
-            self.head.bias.copy_(known["head.bias"])
-            for name, module in self.adapted():
-                module.lora_A["default"].weight.copy_(known[f"{name}.A"])
-                module.lora_B["default"].weight.copy_(known[f"{name}.B"].float() / module.scaling["default"])
-
-
-def batch_of(chosen: list[int], pieces: list[list[str]]) -> tuple[list[str], torch.Tensor]:
-    """The windows of some messages, and which message each belongs to."""
-    texts = [w for i in chosen for w in pieces[i]]
-    return texts, torch.tensor([k for k, i in enumerate(chosen) for _ in pieces[i]])
-
-
-def predict(net: Net, chosen: list[int], pieces: list[list[str]]) -> np.ndarray:
-    """Logits of some messages, shape (messages, outputs)."""
+def judge(net: Net, rows: list[Passages], device: str) -> np.ndarray:
+    """Logits of whole examples."""
     net.eval()
-    out = []
-    with torch.inference_mode():
-        for at in range(0, len(chosen), 64):
-            part = chosen[at : at + 64]
-            texts, owner = batch_of(part, pieces)
-            out.append(net(texts, owner, len(part)))
-    return torch.cat(out).numpy()
+    flat = [(i, p) for i, passages in enumerate(rows) for p in passages]
+    encoded = net.tokens([p for _, p in flat])
+    order = sorted(range(len(flat)), key=lambda k: len(encoded[k][0]))
+    out = np.full((len(rows), net.head.out_features), -1e4, np.float32)
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        for at in range(0, len(order), 256):
+            part = order[at : at + 256]
+            logits = net([encoded[k] for k in part])[0].float().cpu().numpy()
+            np.maximum.at(out, [flat[k][0] for k in part], logits)
+    return out
 
 
-def calibrated(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Platt's slope and offset for one output, by Newton's method on the held-aside messages."""
-    slope, offset = 1.0, 0.0
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-(slope * logits + offset)))
-        w, g = p * (1 - p) + 1e-9, p - labels
-        h = np.array([[(w * logits**2).sum(), (w * logits).sum()], [(w * logits).sum(), w.sum()]]) + 1e-6 * np.eye(2)
-        slope, offset = np.array([slope, offset]) - np.linalg.solve(h, np.array([(g * logits).sum(), g.sum()]))
-    return float(slope), float(offset)
+def slope(step: int, total: int) -> float:
+    """The share of the rate at a step: up over the first 6 %, then down to nothing."""
+    return min((step + 1) / (0.06 * total + 1), max(0.0, 1 - step / total))
 
 
-def report(z: np.ndarray, messages: list[Labelled]) -> float:
-    """Print how the first output parts the messages; gives the threshold for ``MOST_ESCALATED``."""
-    risk = np.array([m.level > Level.none for m in messages])
-    sad = np.array([m.file.startswith(SAFE_FILES) for m in messages])
-    order = np.argsort(z[:, 0])
-    rank = np.empty(len(z))
-    rank[order] = np.arange(len(z))
-    auc = (rank[risk].mean() - (risk.sum() - 1) / 2) / (~risk).sum()
-    threshold = float(np.quantile(z[sad, 0], 1 - MOST_ESCALATED))
-    files = sorted({m.file for m in messages})
-    shares = {f: np.mean([s > threshold for s, m in zip(z[:, 0], messages, strict=True) if m.file == f]) for f in files}
-    print(
-        f"AUC {auc:.4f}; raised at {threshold:.2f}: " + ", ".join(f"{f} {s:.2f}" for f, s in shares.items()), flush=True
-    )
-    return threshold
+def owned(net: Net, met: dict[int, Passages]) -> dict[int, list[tuple[list[int], int]]]:
+    """Each example's passages as tokens."""
+    flat = [(i, p) for i, passages in met.items() for p in passages]
+    tokens: dict[int, list[tuple[list[int], int]]] = {}
+    for (i, _), encoded in zip(flat, net.tokens([p for _, p in flat]), strict=True):
+        tokens.setdefault(i, []).append(encoded)
+    return tokens
+
+
+def learn(net: Net, teachers: list[Net], data: dict, chosen: argparse.Namespace, device: str) -> None:
+    """Train it."""
+    examples = Examples(data, chosen.seed)
+    wanted = torch.tensor([r["targets"] for r in data["train"]], dtype=torch.float32, device=device)
+    weight = torch.ones(wanted.shape[1], device=device)
+    weight[:4] = HEAVY
+    heads = list(net.head.parameters())
+    body = [p for n, p in net.named_parameters() if not n.startswith("head.")]
+    optimizer = torch.optim.AdamW([{"params": body, "lr": chosen.rate, "weight_decay": 0.01},
+                                   {"params": heads, "lr": 1e-3, "weight_decay": 0.0}],
+                                  fused=device == "cuda")  # fmt: skip
+    rng = np.random.default_rng(chosen.seed)
+    count = len(data["train"])
+    per_epoch = -(-count // BATCH)
+    total = chosen.steps or chosen.epochs * per_epoch
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(slope, total=total))
+    step, start = 0, time.perf_counter()
+    while step < total:
+        order = rng.permutation(count)
+        met = {int(i): examples.met(int(i)) for i in order}
+        tokens = owned(net, met)
+        theirs = owned(teachers[0], met) if teachers and teachers[0].is_mpnet != net.is_mpnet else tokens
+        length = np.array([sum(len(x) for x, _ in tokens[i]) for i in range(count)])
+        blocks = np.array_split(order, max(1, count // (BATCH * 20)))
+        batches = [b[np.argsort(length[b])][i : i + BATCH] for b in blocks for i in range(0, len(b), BATCH)]
+        rng.shuffle(batches)
+        net.train()
+        for batch in batches:
+            rows = [int(i) for i in batch]
+            owner = torch.tensor([k for k, i in enumerate(rows) for _ in tokens[i]], device=device)
+            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+                logits, vectors = net([e for i in rows for e in tokens[i]])
+                found = pooled(logits, owner, len(rows))
+                target, known = wanted[rows], (wanted[rows] >= 0).float()
+                hard = torch.nn.functional.binary_cross_entropy_with_logits(
+                    found, target.clamp_min(0), reduction="none"
+                )
+                loss = (hard * known * weight).sum() / (known * weight).sum()
+                if teachers:
+                    with torch.no_grad():
+                        said = [t([e for i in rows for e in theirs[i]]) for t in teachers]
+                    soft = torch.sigmoid(torch.stack([pooled(z, owner, len(rows)) for z, _ in said]).mean(0))
+                    distance = torch.nn.functional.binary_cross_entropy_with_logits(found, soft, reduction="none")
+                    loss = 0.3 * loss + 0.7 * (distance * weight).mean() / weight.mean()
+                    if said[0][1].shape == vectors.shape:
+                        loss = loss + 1 - torch.nn.functional.cosine_similarity(vectors, said[0][1]).mean()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            step += 1
+            if step % 200 == 0 or step == total:
+                print(
+                    f"{chosen.out.stem} step {step}/{total} loss {loss.item():.4f} {time.perf_counter() - start:.0f} s",
+                    flush=True,
+                )
+            if step >= total:
+                break
+
+
+def tell(name: str, z: np.ndarray, labels: np.ndarray) -> None:
+    """How the first output parts risk from none, and the second."""
+    for level in (1, 2):
+        risk, none = z[labels >= level, 0], z[labels == 0, 0]
+        if len(risk) and len(none):
+            order = np.argsort(np.concatenate([none, risk]), kind="stable").argsort()
+            auc = (order[len(none) :].mean() - (len(risk) - 1) / 2) / len(none)
+            at = {f: float((risk > np.quantile(none, 1 - f)).mean()) for f in (0.005, 0.01, 0.02, 0.05)}
+            print(
+                f"{name} level >= {level}: AUC {auc:.4f}",
+                " ".join(f"FPR {f:g}: {s:.3f}" for f, s in at.items()),
+                flush=True,
+            )
 
 
 def main() -> None:
-    """Train, calibrate, write."""
+    """Train one, judge everything, write."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--start", type=Path, help="go on from these weights")
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--layers", type=int, nargs="*")
+    parser.add_argument("--teachers", type=Path, nargs="*", default=[])
+    parser.add_argument("--teacher-home", type=Path)
+    parser.add_argument("--start", type=Path)
+    parser.add_argument("--coarse", action="store_true")
+    parser.add_argument("--pack", action="store_true", help="write what is shipped, of 16 bits where not --coarse")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--rate", type=float, default=4e-5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--few", type=int, default=0, help="judge so many of each set, to rehearse")
     chosen = parser.parse_args()
     torch.manual_seed(chosen.seed)
-    rng = np.random.default_rng(chosen.seed)
-    messages = read()
-    pieces = [texts_of(m) for m in messages]
-    wanted = targets(messages)
-    aside = np.array([is_aside(m) for m in messages])
-    train, test = np.flatnonzero(~aside), np.flatnonzero(aside).tolist()
-    print(len(train), "to train on,", len(test), "aside", flush=True)
-    net = Net()
+    torch.set_float32_matmul_precision("high")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    data = json.loads(gzip.decompress(chosen.data.read_bytes()))
+    outputs = len(data["outputs"])
+    teachers = []
+    for path in chosen.teachers:
+        teacher = Net(chosen.teacher_home or chosen.home, outputs)
+        teacher.load_state_dict(torch.load(path))
+        teachers.append(teacher.to(device).eval().requires_grad_(False))
+    net = Net(chosen.home, outputs)
     if chosen.start:
-        net.take(chosen.start)
-    adapted = [p for p in net.encoder.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        [{"params": adapted, "lr": chosen.rate, "weight_decay": 0.01}, {"params": net.head.parameters(), "lr": 5e-3}]
-    )
-    steps = chosen.epochs * (len(train) // BATCH + 12)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [chosen.rate, 5e-3], total_steps=steps, pct_start=0.1)
-    length = np.array([sum(map(len, p)) for p in pieces])
-    heavy = torch.ones(len(OUTPUTS))
-    heavy[: len(LEVEL_OUTPUTS)] = 3
-    for epoch in range(chosen.epochs):
-        start = time.perf_counter()
-        net.train()
-        blocks = np.array_split(rng.permutation(train), max(1, len(train) // (BATCH * 10)))
-        batches = [b[np.argsort(length[b])][i : i + BATCH] for b in blocks for i in range(0, len(b), BATCH)]
-        rng.shuffle(batches)
-        for batch in batches:
-            rows = batch.tolist()
-            texts, owner = batch_of(rows, pieces)
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = net(texts, owner, len(rows))
-            losses = torch.nn.functional.binary_cross_entropy_with_logits(
-                logits.float(), wanted[rows], reduction="none"
-            )
-            loss = (losses * heavy).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(adapted, 1.0)
-            optimizer.step()
-            if schedule.last_epoch < steps - 1:
-                schedule.step()
-        print(f"epoch {epoch + 1}: loss {loss.item():.3f}, {time.perf_counter() - start:.0f} s", flush=True)
-        logits_aside = predict(net, test, pieces)
-        report(logits_aside, [messages[i] for i in test])
-    platt = [calibrated(logits_aside[:, k], wanted[test, k].numpy()) for k in range(len(OUTPUTS))]
-    save(net, platt, chosen)
-
-
-def save(net: Net, platt: list[tuple[float, float]], chosen: argparse.Namespace) -> None:
-    """Write adapter, head, calibration, and where they come from."""
-    tensors = {"head.weight": net.head.weight.detach().half(), "head.bias": net.head.bias.detach().float()}
-    for name, module in net.adapted():
-        tensors[f"{name}.A"] = module.lora_A["default"].weight.detach().half()
-        tensors[f"{name}.B"] = (module.lora_B["default"].weight.detach() * module.scaling["default"]).half()
-    tensors["platt"] = torch.tensor(platt)
-    digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(FOLDER.glob("*.txt")))).hexdigest()
-    about = {"outputs": json.dumps(OUTPUTS), "messages_sha256": digest, "minilm_sha256": SHA256,
-             "epochs": str(chosen.epochs), "rate": str(chosen.rate), "seed": str(chosen.seed)}  # fmt: skip
-    save_file({k: v.contiguous() for k, v in tensors.items()}, chosen.out, about)
-    print(chosen.out, chosen.out.stat().st_size, "bytes")
+        net.load_state_dict(torch.load(chosen.start))
+    if chosen.layers:
+        net.keep(chosen.layers)
+    if chosen.coarse:
+        net.coarsen()
+    net.to(device)
+    learn(net, teachers, data, chosen, device)
+    few = chosen.few or None
+    aside = data["aside"][:few]
+    found = {"aside": judge(net, [r["passages"] for r in aside], device)}
+    tell(chosen.out.stem, found["aside"], np.array([r["level"] for r in aside]))
+    for name, rows in data["sets"].items():
+        found[name] = judge(net, rows[:few], device)
+    np.savez_compressed(chosen.out.with_suffix(".npz"), **{n: z.astype(np.float16) for n, z in found.items()})
+    if chosen.coarse or chosen.pack:
+        save_file({n: t.contiguous() for n, t in net.packed().items()}, chosen.out.with_suffix(".safetensors"))
+    else:
+        torch.save(net.state_dict(), chosen.out)
+    print(chosen.out, "done", flush=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class ChatSettings(JudgeSettings):
     """Instructions to the model that come before the first message."""
     country: str | None = None
     """The country whose helplines are offered (US, GB, ES, …); without it, the international directory."""
-    jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "EU", "none"] = "none"
+    jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "US-WA", "US-OR", "EU", "none"] = "none"
     """The place whose law decides which notices are given, besides the disclosure that this is an AI."""
     counts: Path | None = None
     """Count referrals to human help in this file, by month and category, without any content."""

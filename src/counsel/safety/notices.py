@@ -21,7 +21,7 @@ from counsel.safety.reading.phrases import Match, Phrases
 from counsel.safety.reading.spelling import Reader, Word
 
 TABLE = Path(__file__).with_name("notices.toml")
-Jurisdiction = Literal["US-CA", "US-NY", "US-UT", "US-IL", "EU", "none"]
+Jurisdiction = Literal["US-CA", "US-NY", "US-UT", "US-IL", "US-WA", "US-OR", "EU", "none"]
 JURISDICTIONS: tuple[Jurisdiction, ...] = get_args(Jurisdiction)
 Kept = Literal["nothing", "this_device", "until_deleted"]
 Reads = Literal["never", "on_handoff", "for_quality"]

@@ -170,6 +170,47 @@ def test_a_denied_weak_sign_does_not_answer_a_later_disclosure() -> None:
     assert (state.flow, state.step) == ("suicide", "ask") and reply.leads
 
 
+def test_a_weak_sign_is_asked_about_by_what_it_is() -> None:
+    asked = {"harm_to_others": "hurting", "abuse": "hurt", "psychosis_or_mania": "telling you", "suicide": "suicide"}
+    for category, word in asked.items():
+        v = verdict("moderate", category, turn=0, action="check", signal="classifier")  # type: ignore[arg-type]
+        state, reply = say(None, "…", v)
+        assert (state.step, reply.manner) == ("check", "beside") and word in reply.text
+        again, led = say(state, "yes", v)
+        assert led.leads and again.flow != "check" and led.text != reply.text
+
+
+def test_a_graver_weak_sign_about_something_else_is_asked_about_though_the_first_was_denied() -> None:
+    low = verdict("low", "suicide", turn=0, action="check", signal="classifier")
+    state, _ = say(None, "they filmed it", low)
+    state, _ = say(state, "no. i want THEM dead", low)
+    guns = verdict("high", "harm_to_others", "suicide", turn=6, action="check", signal="classifier")
+    state, reply = say(state, "my uncle has a gun safe and i know the code. six names", guns)
+    assert state.step == "check" and "hurting somebody" in reply.text
+
+
+def test_where_the_protocol_leads_any_sign_of_imminent_danger_is_enough() -> None:
+    state = talk("i want to die", "yes", "no plan")[-1][0]
+    v = verdict("imminent", "suicide", turn=8, action="check", signal="classifier")
+    assert say(state, "it will all be over in a minute", v)[1].urgent
+
+
+def test_a_second_sign_is_not_met_with_the_same_question() -> None:
+    v = verdict("high", "suicide", turn=0, action="check", signal="classifier")
+    state, reply = say(None, "had the rope in the ute since tuesday", v)
+    again, led = say(
+        state, "why dya think i got it", verdict("high", "suicide", turn=2, action="check", signal="classifier")
+    )
+    assert "suicide?" in reply.text or "suicide as well" in reply.text
+    assert led.leads and again.step in ("plan", "means")
+
+
+def test_who_meant_themselves_is_heard() -> None:
+    v = verdict("moderate", "abuse", "minor", subject="other")
+    said = talk("he broke the door and mum is crying", "its not them its us. me and toby", v=v)
+    assert said[0][0].flow == "third_party" and said[1][0].flow in ("minor", "abuse")
+
+
 def test_no_is_asked_of_nobody_who_calls_himself_reaching_out() -> None:
     """A yes to "can you call?" is a will, not a call: whether they got through is asked."""
     said = talk("x", "yes", "i dont know", v=IMMINENT)

@@ -145,8 +145,8 @@ DAMAGE = {
     "cut short": 1000,
     "no head": lambda t: {k: v for k, v in t.items() if k != "head.weight"},
     "no calibration": lambda t: {k: v for k, v in t.items() if k != "platt"},
-    "half an adapter": lambda t: {k: v for k, v in t.items() if not k.endswith("layer.0.output.dense.B")},
-    "an adapter for another model": lambda t: t | {"encoder.layer.99.A": torch.zeros(2, 384)},
+    "half an encoder": lambda t: {k: v for k, v in t.items() if not k.endswith("layer.0.output.dense.scales")},
+    "no words": lambda t: t | {"tokenizer": t["tokenizer"][:100].clone()},
     "too few outputs": lambda t: t | {k: t[k][:-1].clone() for k in ("head.weight", "head.bias", "platt")},
     "another width": lambda t: t | {"head.weight": t["head.weight"][:, :-1].clone()},
     "not a number": lambda t: t | {"head.bias": t["head.bias"] * float("nan")},
@@ -163,5 +163,17 @@ def test_damaged_weights_are_refused(damage: Any, tensors: dict[str, torch.Tenso
     elif damage:
         save_file(damage(tensors), str(path))
     with pytest.raises(CounselError) as caught:
-        Classifier(path)
+        Classifier(path, sha256=None)
     assert caught.value.where and caught.value.fix
+
+
+def test_other_weights_than_the_shipped_are_refused(tensors: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    save_file(tensors | {"head.bias": tensors["head.bias"] + 1}, str(tmp_path / "other.safetensors"))
+    with pytest.raises(CounselError, match="not the classifier's weights"):
+        Classifier(tmp_path / "other.safetensors")
+
+
+def test_context_explains_and_is_not_judged(judge: Classifier) -> None:
+    told = "me: i want to die. you: Are you thinking of ending your life?"
+    yes, dinner, alone = judge([f"{told}\nyes", f"{told}\ncan you help me plan a birthday dinner", "yes"])
+    assert yes.levels[0] > 0.5 > max(dinner.levels[0], alone.levels[0])

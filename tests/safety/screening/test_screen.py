@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from counsel.conversation import Message
 from counsel.safety.screening.classifier import CATEGORY_OUTPUTS, Probabilities
 from counsel.safety.screening.screen import LONGEST, MOST_WINDOWS, SAFE, STRICT, THRESHOLDS, Classify, Screen, Settled
+from counsel.safety.screening.windows import MOST_CONTEXT
 from counsel.safety.verdict import Category, Level, Verdict
 
 RULES = Screen(classify=None)
@@ -390,8 +391,8 @@ def said(*levels: float, category: Category = "suicide", other: float = 0.0) -> 
 
 
 def when(text: str, then: Probabilities) -> Classify:
-    """A classifier that finds something in windows that hold a text."""
-    return lambda texts: [then if text in t else probabilities(0) for t in texts]
+    """A classifier that finds something in messages that hold a text, whatever was said before."""
+    return lambda texts: [then if text in t.split("\n", 1)[-1] else probabilities(0) for t in texts]
 
 
 FINE = "The weather is nice and I went for a walk"
@@ -493,30 +494,33 @@ def heard_by(*turns: str) -> list[list[str]]:
 BIRTHDAY = "Can you help me plan a birthday dinner for six people?"
 
 
-def test_a_message_that_stands_alone_is_judged_alone() -> None:
-    assert heard_by("I have thought about it a lot.", "A: Tell me more.", BIRTHDAY)[1] == [BIRTHDAY.strip("?")]
+def test_a_message_is_judged_beside_what_both_said_before_it() -> None:
+    assert heard_by(BIRTHDAY)[0] == ["\n" + BIRTHDAY.strip("?")]
+    assert heard_by("She left.", "A: I see.", "and never wrote")[1] == ["me: She left. you: I see.\nand never wrote"]
 
 
-@pytest.mark.parametrize(
-    "turns", [("She left.", "A: I see.", "and never wrote"), ("She left.", "and so I sat there all night long")]
-)
-def test_a_short_message_and_one_in_a_row_are_judged_behind_the_words_before_them(turns: tuple[str, ...]) -> None:
-    assert heard_by(*turns)[1] == [f"She left {turns[-1]}", "She left"]
+def test_of_what_was_said_before_the_last_words_are_read() -> None:
+    context = heard_by("word " * 300, "A: Tell me more.", BIRTHDAY)[-1][0].split("\n")[0]
+    assert len(context.split()) == MOST_CONTEXT and context.endswith("word you: Tell me more.")
 
 
-def test_what_the_words_before_say_by_themselves_is_no_new_sign() -> None:
+def test_a_long_message_explains_itself() -> None:
+    first, second, *_ = heard_by(" ".join(f"This is sentence number {n}." for n in range(30)))[0]
+    assert first.startswith("\n") and second.split("\n")[0].endswith(first[-100:])
+
+
+def test_what_was_said_before_is_no_new_sign() -> None:
     told = "I have it all planned for the bridge and nobody knows."
     screen = Screen(classify=when("planned for the bridge", probabilities(0.95, 0.9)))
     verdict = screen(talk(told, "A: Tell me more.", "ok thanks", "A: Yes?", BIRTHDAY))
     assert [e.turn for e in verdict.evidence] == [0]
 
 
-def test_a_short_message_is_read_with_what_came_before() -> None:
-    verdict = Screen(classify=when("up to the roof and looked down", probabilities(0.9, 0.9, 0.9)))(
-        talk("I went up to the roof.", "and looked down")
-    )
-    assert verdict.level == Level.high
-    assert {e.turn for e in verdict.evidence} == {1}
+def test_a_service_chooses_what_is_enough() -> None:
+    unsure = said(0.7, 0.7)
+    assert Screen(classify=unsure)(talk(FINE)).level == Level.low
+    assert Screen(classify=unsure, thresholds=(0.6, 0.6, 0.6, 0.6))(talk(FINE)).level == Level.moderate
+    assert not Screen(classify=unsure, thresholds=(0.8, 0.8, 0.8, 0.8))(talk(FINE)).level
 
 
 LONG = "Today I went to the shop and bought bread, then I walked home and it rained. " * 200  # 3,000 words

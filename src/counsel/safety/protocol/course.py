@@ -22,6 +22,18 @@ _FLOW_OF = {
 _SUICIDAL = frozenset({"suicide", "self_harm"})
 _DANGER = {"substance_emergency": "substance", "medical_emergency": "medical"}
 _ATTACK = {"abuse": "abuse", "sexual_violence": "abuse", "harm_to_others": "harm"}
+_CHECKED = {
+    "harm_to_others": "harm", "abuse": "abuse", "sexual_violence": "abuse", "psychosis_or_mania": "mind",
+    "medical_emergency": "body", "substance_emergency": "body",
+}  # fmt: skip
+"""What the gentle question is about, by category; elsewhere it is about suicide."""
+_LEADS_TO = {
+    "harm": ("harm", ""),
+    "abuse": ("abuse", ""),
+    "mind": ("psychosis", "urgent"),
+    "body": ("imminent", "urge"),
+}
+"""Where a yes to it leads; elsewhere into the flow about suicide."""
 _CALM = frozenset({"beside", "coping", "goodbye", "corrected", "ease"})
 """Steps after which a new disclosure begins a flow again."""
 _FIXED = frozenset({"imminent", "check", "support", "third_party", "minor"})
@@ -55,6 +67,9 @@ def opening(verdict: Verdict, young: bool) -> Place:
 def about_of(flow: str, verdict: Verdict) -> str:
     """Which special wording the flow takes, if it has one."""
     categories = verdict.categories
+    if flow == "check":
+        named = next((c for c in categories if c not in ("minor", "dependence")), "")
+        return _CHECKED.get(named, "")
     if flow == "imminent":
         danger = next((name for key, name in _DANGER.items() if key in categories), None)
         return danger or (_ATTACK.get(categories[0], "") if categories else "")
@@ -137,8 +152,11 @@ class Course:
 
     @property
     def _rises(self) -> bool:
+        """Whether it has become imminent: in plain words, or in any where the protocol has led already."""
         s = self.state
-        if not self._leads or self.verdict.level != Level.imminent or not (s.level < self.verdict.level or self._fresh):
+        if self.verdict.level != Level.imminent or not (s.level < self.verdict.level or self._fresh):
+            return False
+        if not self._leads and s.flow in agenda.WATCHING:
             return False
         return s.flow != "imminent" or s.step in ("settle", "coping", "beside")
 
@@ -195,22 +213,30 @@ class Course:
 
     def _checked(self) -> Place | None:
         """What the answer to the gentle question brings."""
-        if self.heard.answer == "yes":
-            return "suicide", ""
-        if self._worse:
+        if self._worse and self.heard.answer != "yes":
             return self._opened()
-        if self.heard.answer == "unsure" or (self.heard.answer != "no" and self._second):
-            return "suicide", "ask"
+        if self.heard.answer in ("yes", "unsure") or (self.heard.answer != "no" and self._second):
+            return self._asked_enough(self.before.about)
         return self.state.flow, "beside"
+
+    def _asked_enough(self, about: str) -> Place:
+        """Into the flow that a weak sign was about, without its question over again: it was not denied."""
+        flow, step = _LEADS_TO.get(about, ("suicide", ""))
+        known = dict(self.state.known)
+        known.setdefault({"harm": "intent", "mind": "orders"}.get(about, "thoughts"), "unsure")
+        self.state = replace(self.state, known=tuple(known.items()))
+        return ("minor", "") if flow == "suicide" and self.state.young else (flow, step)
 
     def _watched(self) -> Place:
         """While the model talks: weak signs are asked about, and a second one soon after brings the protocol."""
         s = self.state
         if self._fresh and self.verdict.action == "check":
-            if not self._lately:
+            about = about_of("check", self.verdict)
+            graver = self.verdict.level >= Level.high and self.verdict.level > s.level
+            if not self._lately or graver or (about != s.about and s.flow == "check"):
                 return "check", "check"
             if self._second and not s.denied:
-                return "suicide", "ask"
+                return self._asked_enough(about)
         return s.flow, "beside"
 
     @property
@@ -236,6 +262,9 @@ class Course:
             return s.flow, s.step
         if s.flow == "imminent" and s.step not in ("settle", "coping"):
             return None
+        if s.flow == "third_party" and "meant_self" in cues:
+            mine = replace(self.verdict, subject="self", action="protocol")
+            return opening(mine, s.young)[0], ""
         if "goodbye" in cues:
             return s.flow, "goodbye"
         if "angry" in cues and s.step != "repair":

@@ -69,7 +69,7 @@ def respond(
     now = turn.state
     if flow != now.flow:
         now = replace(now, flow=flow, about=about_of(flow, verdict), done=())
-    elif turn.first:
+    elif turn.first or step == "check":
         now = replace(now, about=about_of(flow, verdict))
     if not step:
         step = agenda.due(flow, _seen(now, verdict).standing(turn.team)) or "beside"
@@ -115,6 +115,8 @@ def _learn(state: State, heard: Heard, first: bool) -> State:
     subject = "" if first else agenda.asks(state.flow, state.step)
     if state.step == "first" and asks_thoughts(state):
         subject = "thoughts"
+    if state.step == "check":
+        subject = {"": "thoughts", "harm": "intent", "mind": "orders"}.get(state.about, "")
     if subject and heard.answer:
         mixed = subject == "thoughts" and heard.answer == "yes" and "safe" in heard.cues  # "yes, I am safe"
         known[subject] = "unsure" if mixed else heard.answer

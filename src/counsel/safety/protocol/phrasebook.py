@@ -24,7 +24,7 @@ LANGUAGES = tuple(FILES)
 CUES = (
     "yes", "no", "unsure", "refuses", *BARRIERS, "human", "about_ai", "about_privacy", "numbers", "safe", "means",
     "now", "alone", "calling", "connected", "body", "veteran", "plan", "no_plan", "no_means", "apart", "at_place",
-    "coming", "choked", "how_little", "corrected", "goodbye", "angry", "elsewhere", "helps",
+    "coming", "choked", "how_little", "corrected", "goodbye", "angry", "elsewhere", "helps", "meant_self",
 )  # fmt: skip
 GUARDED = frozenset(
     {"safe", "means", "human", "calling", "connected", "now", "body", "veteran", "plan", "apart", "at_place", "choked"}

@@ -95,7 +95,12 @@ def compose(now: State, before: State, turn: Turn) -> tuple[State, Reply]:
 
 def _taken_up(state: State, words: Phrasebook, turn: Turn) -> tuple[str, State]:
     """A sentence that says back what the person said, never twice in a talk; empty where no written one fits."""
-    if state.step in _NOT_TAKEN_UP or (state.flow == "imminent" and state.step not in ("hold", "lesser")):
+    # What is said in mania sounds like tiredness or joy, and saying it back would miss the person.
+    if (
+        "psychosis_or_mania" in turn.verdict.categories
+        or state.step in _NOT_TAKEN_UP
+        or (state.flow == "imminent" and state.step not in ("hold", "lesser"))
+    ):
         return "", state
     for name in turn.heard.feelings:
         says, key = words.takeups[name].say, f"takeup.{name}"

@@ -24,7 +24,7 @@ QUIET_WEIGHS = 0.5
 ANOTHERS_MOST = Level.moderate
 """The most that words about another person come to, where a row is not about others in the first place."""
 ASKED_ABOUT = frozenset({"suicide", "self_harm"})
-"""Categories that the gentle question is about."""
+"""Categories that the gentle question is about already where they are low; the others are asked about from moderate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +306,7 @@ class Risk:
             unread or min(self.level, plain) >= Level.moderate
         ):  # in a language that neither tier reads, there are only written words
             return "protocol"
-        if self.level and self.subject != "other" and ASKED_ABOUT & self.categories.keys():
+        asked = self.level >= Level.moderate or ASKED_ABOUT & self.categories.keys()
+        if self.level and self.subject != "other" and asked:
             return "check"
         return "support" if self.level else "pass"

@@ -21,7 +21,7 @@ from counsel.safety.screening.classifier import CATEGORY_OUTPUTS, Probabilities,
 from counsel.safety.screening.opinion import Opinion, second_opinion
 from counsel.safety.screening.risk import MessageSigns, Risk, Sign
 from counsel.safety.screening.rules import Hit, Rules
-from counsel.safety.screening.windows import Window, windows
+from counsel.safety.screening.windows import passages, windows
 from counsel.safety.verdict import Category, Evidence, Level, Subject, Verdict
 
 Known = TypeVar("Known", "_Read", frozenset[str])
@@ -31,15 +31,11 @@ LONGEST = 200_000
 """How many characters of a message are read, half from its beginning and half from its end. Nobody types more."""
 JOINED_WORDS = 60
 """Words of the person's earlier messages that a phrase may begin in."""
-CONTEXT_WORDS = 24
-"""Those that the classifier reads before a new message that does not stand alone."""
-SHORT = 6
-"""A message of fewer words than this does not stand alone."""
 MOST_WINDOWS = 96
 """Windows of one message that the classifier reads: the first third and the last two thirds of so many."""
-THRESHOLDS = (0.85, 0.5, 0.5, 0.5)
-"""Calibrated probabilities from which a window is at least low, moderate, high, imminent; the first one chosen so that
-about two in a hundred sad-but-safe messages are raised (tools/screening/average.py)."""
+THRESHOLDS = (0.65, 0.85, 0.6, 0.6)
+"""Calibrated probabilities from which a passage is at least low, moderate, high, imminent. Of the messages kept aside
+the second acts on 0.3 % of the sad but safe (tools/screening/calibrate.py; docs/screening.md says what others cost)."""
 STRICT = 0.97
 """The first threshold where the rules found a sign and excused it: a denial, an idiom, fiction, the past."""
 SAFE = 0.07
@@ -78,6 +74,7 @@ class Screen:
         classify: probabilities for texts; None for the rules alone.
         remembered: messages whose signs are kept, under a digest and without their text.
         judge: a second opinion on what only the classifier sees; None for none.
+        thresholds: the classifier's probabilities from which a passage is at least low, moderate, high, imminent.
     """
 
     def __init__(
@@ -86,7 +83,9 @@ class Screen:
         classify: Classify | None = lambda texts: classifier()(texts),
         remembered: int = REMEMBERED,
         judge: Opinion | None = None,
+        thresholds: tuple[float, float, float, float] = THRESHOLDS,
     ) -> None:
+        self.thresholds = thresholds
         self._remembered, self.judge = remembered, judge
         self.rules, self.classify = rules or table.load(), classify
         self._known: OrderedDict[bytes, _Read | frozenset[str]] = OrderedDict()
@@ -101,17 +100,17 @@ class Screen:
         """
         risk, asked, tail = Risk(), frozenset[str](), tuple[Word, ...]()
         language = Language("und", True, False)
-        degraded, key, in_a_row, doubt = self.classify is None, b"", False, 0.0
+        degraded, key, doubt = self.classify is None, b"", 0.0
         for number, message in enumerate(messages):
             key = _next_key(key, message)
             if message.role == "assistant":
-                asked, in_a_row = self._questions(key, message.content), False
+                asked = self._questions(key, message.content)
             elif message.role == "user":
-                read = self._message(key, number, messages, tail, in_a_row)
+                read = self._message(key, number, messages, tail)
                 language, tail = read.language, read.tail
                 degraded |= not read.whole or (language.sure and not language.read)
                 risk.hear(read.signs, asked)
-                asked, in_a_row, doubt = frozenset(), True, read.signs.doubt
+                asked, doubt = frozenset(), read.signs.doubt
             if settled and settled.turn == number:
                 risk.settle(settled.level)
         verdict = risk.verdict(language, degraded)
@@ -128,9 +127,7 @@ class Screen:
         hits = [h for h in self.rules.hits(words) if h.concept.marker and h.sentence == last]
         return self._remember(key, frozenset(h.concept.id for h in hits))
 
-    def _message(
-        self, key: bytes, number: int, messages: Sequence[Message], tail: tuple[Word, ...], in_a_row: bool
-    ) -> _Read:
+    def _message(self, key: bytes, number: int, messages: Sequence[Message], tail: tuple[Word, ...]) -> _Read:
         """What one message says, read behind the last words of those before it."""
         known = self._recall(key)
         if isinstance(known, _Read):
@@ -146,39 +143,39 @@ class Screen:
         language = language_of(content)
         judged = True
         if self.classify is not None and words and (language.tag in ("en", "und") or not language.sure):
-            context = min(len(tail), CONTEXT_WORDS) if in_a_row or len(words) < SHORT else 0
-            skipped = len(tail) - context
-            judged = self._classify(signs, stream[skipped:], context, texts)
+            judged = self._classify(signs, words, messages[:number], texts)
         read = _Read(signs, tuple(stream[-JOINED_WORDS:]), language, whole and judged)
         return read if not judged else self._remember(key, read)
 
-    def _classify(self, message: MessageSigns, stream: Sequence[Word], begin: int, texts: dict[int, str]) -> bool:
+    def _classify(
+        self, message: MessageSigns, words: Sequence[Word], before: Sequence[Message], texts: dict[int, str]
+    ) -> bool:
         """Add the classifier's signs; gives whether it read the whole message.
 
-        The words before the message only explain it: what they say without it is no new sign.
+        What was said before only explains the message: it is read beside it and not judged.
         """
-        found = windows(texts, stream, begin)
-        chosen = (
-            found if len(found) <= MOST_WINDOWS else [*found[: MOST_WINDOWS // 3], *found[-2 * MOST_WINDOWS // 3 :]]
-        )
-        before = [w.text for w in windows(texts, stream[:begin])]
+        found = windows(texts, words)
+        asked = passages(before, found)
+        chosen = [*range(len(found))]
+        if len(found) > MOST_WINDOWS:
+            chosen = [*chosen[: MOST_WINDOWS // 3], *chosen[-2 * MOST_WINDOWS // 3 :]]
         try:
-            asked = [*(w.text for w in chosen), *before]
-            judged = self.classify(asked)  # type: ignore[misc]
-            if len(judged) != len(asked) or not all(map(_sound, judged)):
+            judged = self.classify([asked[i] for i in chosen])  # type: ignore[misc]
+            if len(judged) != len(chosen) or not all(map(_sound, judged)):
                 return False
         except Exception:  # whatever fails in the classifier, the rules' verdict stands and says that it stands alone
             return False
-        message.doubt = max((p.levels[0] for p in judged[: len(chosen)]), default=0.0)
-        told = max((_level(p, THRESHOLDS[0]) for p in judged[len(chosen) :]), default=Level.none)
-        for window, probabilities in zip(chosen, judged, strict=False):
-            start, end = _span(window, stream, message.number)
+        message.doubt = max((p.levels[0] for p in judged), default=0.0)
+        for i, probabilities in zip(chosen, judged, strict=True):
+            start, end = words[found[i].start].start, words[found[i].end - 1].end
             if probabilities.levels[0] < SAFE:
                 message.drop_soft(start, end)
-            lowest = STRICT if message.is_excused(start, end) else THRESHOLDS[0]
-            level = _level(probabilities, lowest)
-            if level > (told if window.start < begin else Level.none):
-                message.signs.append(_sign(window, probabilities, level, lowest, stream, begin))
+            lowest = max(STRICT, self.thresholds[0]) if message.is_excused(start, end) else self.thresholds[0]
+            level = _level(probabilities, (lowest, *self.thresholds[1:]))
+            if level:
+                message.signs.append(
+                    _sign(Evidence(message.number, start, end, "classifier"), probabilities, level, lowest)
+                )
         return len(chosen) == len(found)
 
     def _recall(self, key: bytes) -> _Read | frozenset[str] | None:
@@ -227,28 +224,20 @@ def _evidence(hit: Hit, words: Sequence[Word]) -> Evidence:
     return Evidence(last.turn, first.start, last.end, hit.concept.id)
 
 
-def _level(probabilities: Probabilities, lowest: float) -> Level:
+def _level(probabilities: Probabilities, thresholds: Sequence[float]) -> Level:
     """The highest level that this one and all below it reach."""
     level = Level.none
-    for step, p, threshold in zip((1, 2, 3, 4), probabilities.levels, (lowest, *THRESHOLDS[1:]), strict=True):
+    for step, p, threshold in zip((1, 2, 3, 4), probabilities.levels, thresholds, strict=True):
         if p < threshold:
             break
         level = Level(step)
     return level
 
 
-def _span(window: Window, stream: Sequence[Word], turn: int) -> tuple[int, int]:
-    """The characters of a window that lie in a message."""
-    inside = [w for w in stream[window.start : window.end] if w.turn == turn]
-    return inside[0].start, inside[-1].end
-
-
-def _sign(window: Window, p: Probabilities, level: Level, lowest: float, stream: Sequence[Word], begin: int) -> Sign:
-    first, last = stream[max(window.start, begin)], stream[window.end - 1]
+def _sign(evidence: Evidence, p: Probabilities, level: Level, lowest: float) -> Sign:
     ranked = sorted(zip(p.categories, CATEGORY_OUTPUTS, strict=True), key=lambda pair: -pair[0])
     named: tuple[Category, ...] = tuple(c for q, c in ranked if q >= NAMED)
     likeliest = tuple(c for q, c in ranked[:1] if q >= LIKELY)
-    evidence = Evidence(last.turn, first.start, last.end, "classifier")
     odds = _odds(p.levels[0]) / _odds(lowest)
     subject: Subject = "other" if p.other >= 0.5 else "self"
     return Sign(level, named or likeliest, evidence, subject, "present", odds=odds)

@@ -8,14 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from counsel.conversation import Message
 from counsel.safety.reading.letters import GONE, plain
 from counsel.safety.reading.spelling import Word
 
-MOST_WORDS = 48
+MOST_WORDS = 64
 """Words of a window; sentences are taken whole while they fit."""
 OVERLAP = 12
 """Words shared by the pieces of a sentence that is longer than a window, and at most by two windows."""
 
+MOST_CONTEXT = 40
+"""Words that were said before a window and are read with it, to explain it."""
+LONG = 600
+"""Characters that hold so many words."""
+SPOKEN = 4
+"""Messages from which they are taken."""
 MOST_SIGNS = 20
 """Characters between two words that are embedded, at most."""
 
@@ -27,6 +34,21 @@ class Window:
     start: int
     end: int
     text: str
+
+
+def passages(before: Sequence[Message], found: Sequence[Window]) -> list[str]:
+    """What the classifier reads of one message: what was said before, a newline, and a window.
+
+    Args:
+        before: the conversation up to the message.
+        found: the message's windows, in order.
+    """
+    spoken = " ".join(f"{'you' if m.role == 'assistant' else 'me'}: {m.content[-LONG:]}" for m in before[-SPOKEN:])
+    made = []
+    for window in found:
+        made.append(" ".join(spoken.split()[-MOST_CONTEXT:]) + "\n" + window.text)
+        spoken = f"{spoken[-LONG:]} me: {window.text}"
+    return made
 
 
 def windows(texts: Sequence[str] | Mapping[int, str], words: Sequence[Word], begin: int = 0) -> list[Window]:
