@@ -93,7 +93,7 @@ def test_the_cards_recipe_is_the_card(tmp_path: Path, monkeypatch: pytest.Monkey
         ("rows = 1\n", "put it under [train]"),
         ("[train]\nrows = 'many'\n", "many"),
         ("[train\n", "cannot be read"),
-        (None, "no such configuration file"),
+        (None, "the configuration file does not exist"),
     ],
 )
 def test_a_mistake_in_a_file_is_told(

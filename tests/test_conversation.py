@@ -25,7 +25,7 @@ def test_a_conversation_comes_back_from_its_json(turns: list[str], system: str |
 
 
 BROKEN = {
-    "{": "goes over several lines",
+    "{": "runs over several lines",
     SECRET: "not valid JSON: Expecting value at character 1",
     "[" * 100_000: "nested too deeply",
     "1" * 10_000: "too long",
@@ -33,8 +33,8 @@ BROKEN = {
     json.dumps({"text": SECRET}): "no list of messages",
     '{"messages": []}': "no list of messages",
     json.dumps([SECRET]): "needs a role and a content",
-    json.dumps([{"role": SECRET, "content": "user"}]): "a role is none of",
-    json.dumps([{"role": "user", "content": [SECRET]}]): "the user message is empty or is no text",
+    json.dumps([{"role": SECRET, "content": "user"}]): "the role of a message must be one of",
+    json.dumps([{"role": "user", "content": [SECRET]}]): "the user message is empty or is not text",
     '[{"role": "user", "content": " "}]': "the user message is empty",
     json.dumps({"messages": [{"role": "user", "content": "hi"}], "id": 7}): "must be text",
 }

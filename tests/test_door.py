@@ -45,10 +45,13 @@ def test_importing_it_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: door.prepare_data("x", out="y", max_lenght=3), "no setting max_lenght; fix: did you mean max_length"),
+        (
+            lambda: door.prepare_data("x", out="y", max_lenght=3),
+            "no setting called max_lenght; fix: did you mean max_length",
+        ),
         (lambda: door.train_run(data="x", run="y", recipe="tiny", rank="many"), "refused"),
-        (lambda: door.train_run(data="x", run="y", recipe="tinny"), "no recipe tinny"),
-        (lambda: door.train_run(data="x", run="y", recipe="tiny", schedule="square"), "schedule is one of linear"),
+        (lambda: door.train_run(data="x", run="y", recipe="tinny"), "no recipe called tinny"),
+        (lambda: door.train_run(data="x", run="y", recipe="tiny", schedule="square"), "schedule must be one of linear"),
         (lambda: door.screen_messages([{"role": "user"}]), "cannot be read"),
         (lambda: door.find_helplines("England"), "country code"),
         (lambda: door.evaluate_run("/nowhere"), "no run here"),

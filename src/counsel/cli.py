@@ -59,7 +59,7 @@ def say(line: str) -> None:
 
 @app.command
 def demo(*, settings: Annotated[DemoSettings, Flat] = DemoSettings(), config: Config = None) -> None:  # noqa: B008
-    """Show the whole of Counsel in a few minutes: prepare, train, evaluate, card, and two replies before and after.
+    """Show all of Counsel in a few minutes: prepare, train, evaluate, card, and two replies before and after tuning.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def prepare(*files: str, settings: Annotated[PrepareSettings, Flat], config: Con
 
 @app.command
 def train(*, settings: Annotated[TrainSettings, Flat], config: Config = None) -> None:
-    """Tune a base on prepared conversations: a LoRA adapter on a 4-bit base.
+    """Tune a base model on prepared conversations: train a LoRA adapter on a 4-bit base.
 
     Parameters
     ----------
@@ -136,12 +136,12 @@ def screen(
     settings: Annotated[ScreenSettings, Flat] = ScreenSettings(),  # noqa: B008
     config: Config = None,
 ) -> None:
-    """Read conversations for signs of danger: one verdict a line, without a word of their text.
+    """Read conversations for signs of danger and print one verdict per line, without a word of their text.
 
     Parameters
     ----------
     files
-        Files of conversations, one a line; standard input when there is none.
+        Files of conversations, one on each line; without a file, standard input is read.
     config
         A TOML file with settings, one table a command; flags beat it.
     """
@@ -163,7 +163,7 @@ def helplines(
     Parameters
     ----------
     country
-        Two letters: US, CA, GB, AU, NZ, IN, ES, EU; any other is shown the directory of helplines.
+        Two letters: US, CA, GB, AU, NZ, IN, ES, EU. For any other country the directory of helplines is shown.
     config
         A TOML file with settings, one table a command; flags beat it.
     """

@@ -1,6 +1,6 @@
 """Where a setting's value comes from: flag beats file beats recipe beats default, and each origin is kept.
 
-A configuration file has one table a command, with the settings' own names::
+A configuration file has one table for each command, with the settings' own names::
 
     [train]
     learning_rate = 1e-4
@@ -25,28 +25,32 @@ def read_configuration(path: Path, command: str, known: Mapping[str, type[Any]])
 
     Args:
         path: the TOML file.
-        command: whose table is wanted.
+        command: the command whose table is wanted.
         known: the settings class of every command.
 
     Raises:
-        CounselError: when the file is no TOML, or has any table or key that no command knows.
+        CounselError: when the file is not TOML, or has a table or a key that no command knows.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
-        raise CounselError("there is no such configuration file", where=path, fix="check --config") from e
+        raise CounselError(
+            "the configuration file does not exist", where=path, fix="check the path after --config"
+        ) from e
     except (OSError, ValueError) as e:
-        raise CounselError(f"the configuration file cannot be read: {e}", where=path, fix="mend its TOML") from e
+        raise CounselError(f"the configuration file cannot be read: {e}", where=path, fix="correct its TOML") from e
     names = {c: [f.name for f in fields(settings)] for c, settings in known.items()}
     for table, values in content.items():
         if not isinstance(values, dict):
             raise CounselError(
-                f"{table} stands outside any table",
+                f"the setting {table} stands outside every table",
                 where=path,
                 fix=f"put it under [{_home(table, names) or command}]",
             )
         if table not in names:
-            raise CounselError(f"no command is called [{table}]", where=path, fix=_nearest(table, names, "[{}]"))
+            raise CounselError(
+                f"there is no command for the table [{table}]", where=path, fix=_nearest(table, names, "[{}]")
+            )
         for key in values:
             if key not in names[table]:
                 raise CounselError(f"[{table}] has no setting {key}", where=path, fix=_place(key, table, names))
@@ -71,7 +75,7 @@ def _nearest(word: str, known: Iterable[str], form: str) -> str:
 
 
 class Origins:
-    """A cyclopts configuration source that lays file and recipe under the flags and notes who won.
+    """A cyclopts configuration source that puts file and recipe beneath the flags and notes where each value came from.
 
     Args:
         known: the settings class of every command.

@@ -1,6 +1,6 @@
 """A conversation: frozen, validated, hashed by content, read from JSON. It knows nothing of files, tokens or storage.
 
-No error here repeats a word of what was said: it may stand in a log.
+No error here repeats a word of what was said, because errors may end up in a log.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[str, ...] = get_args(Role)
 SILENT_ROLES = frozenset(("assistant", "system", "developer", "tool", "function"))
-"""Who is no person, in the formats that conversations are kept in."""
+"""The roles that are not a person's, in the formats that conversations are kept in."""
 SILENCE = "…"
 """Stands for a turn without words, so that the turns after it keep their numbers."""
 
@@ -28,9 +28,9 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise ValueError(f"a role is none of {', '.join(ROLES)}")
+            raise ValueError(f"the role of a message must be one of {', '.join(ROLES)}")
         if not isinstance(self.content, str) or not self.content.strip():
-            raise ValueError(f"the {self.role} message is empty or is no text")
+            raise ValueError(f"the {self.role} message is empty or is not text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ class Conversation:
         for i, message in enumerate(turns):
             expected = "assistant" if i % 2 else "user"
             if message.role != expected:
-                raise ValueError(f"message {i + 1} is from {message.role}, expected {expected}")
+                raise ValueError(f"message {i + 1} is from {message.role}, but should be from {expected}")
 
     @classmethod
     def of(cls, messages: Iterable[Mapping[str, str]], **origin: str) -> Conversation:
         """Build from ``{"role", "content"}`` mappings; turns of one speaker in a row are joined.
 
         Raises:
-            ValueError: with the reason, when the messages are no conversation.
+            ValueError: with the reason, when the messages are not a conversation.
         """
         joined: list[Message] = []
         for m in messages:
@@ -76,7 +76,7 @@ class Conversation:
         """Build from the decoded JSON of ``to_json``, or from a bare list of messages.
 
         Raises:
-            ValueError: with the reason, when it is no conversation.
+            ValueError: with the reason, when it is not a conversation.
         """
         named = value if isinstance(value, dict) else {}
         origin = {k: named[k] for k in ("id", "source", "group") if k in named}
@@ -130,7 +130,7 @@ def json_value(text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: in plain words, when it is none.
+        ValueError: with the reason in plain words, when it is not JSON.
     """
     try:
         return json.loads(text)
@@ -138,7 +138,7 @@ def json_value(text: str) -> Any:
         raise ValueError("it is nested too deeply") from e
     except json.JSONDecodeError as e:
         if text.strip() in ("{", "["):
-            raise ValueError("a value goes over several lines; write each on one line") from e
+            raise ValueError("a value runs over several lines; write each value on one line") from e
         raise ValueError(f"it is not valid JSON: {e.msg} at character {e.pos + 1}") from e
     except ValueError as e:  # Python's bound on the digits of an integer
         raise ValueError("it holds a number that is too long") from e
@@ -154,18 +154,18 @@ def messages_of(value: Any) -> list[Message]:
 
 
 def heard_in(value: Any) -> list[Message]:
-    """The same for hearing what people said: a turn of anybody else is let be, whatever it holds.
+    """The same, for screening what people said: a turn of anybody else may hold anything.
 
     A turn without words, such as an assistant's that only calls a tool, or a person's blank one, becomes a system
     message ``SILENCE``. So message i of the result is entry i of the value.
 
     Raises:
-        ValueError: with the reason, when a turn may be a person's and cannot be read, or when nobody says a word.
+        ValueError: with the reason, when a turn that may be a person's cannot be read, or when no turn holds words.
     """
     entries = _entries(value)
     silent = [_is_silent(entry) for entry in entries]
     if all(silent):
-        raise ValueError("nobody says a word in it")
+        raise ValueError("it holds no words that anybody said")
     return [
         Message("system", SILENCE) if is_silent else _message(entry)
         for entry, is_silent in zip(entries, silent, strict=True)
@@ -175,7 +175,7 @@ def heard_in(value: Any) -> list[Message]:
 def _entries(value: Any) -> list[Any]:
     entries = value.get("messages") if isinstance(value, dict) else value
     if not isinstance(entries, list) or not entries:
-        raise ValueError("there is no list of messages")
+        raise ValueError("it holds no list of messages")
     return entries
 
 

@@ -1,7 +1,7 @@
 """The front door: what the commands do, as functions. ``import counsel`` hands these names on.
 
-Each takes the settings of its command by name, with the command's defaults; ``counsel COMMAND --help`` and docs/cli.md
-explain them.
+Each function takes the settings of its command by name, with the command's defaults; ``counsel COMMAND --help`` and
+docs/cli.md explain them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def tell(line: str) -> None:
 
 
 def prepare_data(*sources: Where, out: Where, say: Say = tell, **settings: Any) -> Prepared:
-    """Turn files of conversations into cleaned, split and audited training data, as ``counsel prepare``.
+    """Turn files of conversations into cleaned, split and audited training data, as ``counsel prepare`` does.
 
     Args:
         sources: files (JSONL, JSON, CSV, Parquet), or a data set id on the hub.
@@ -63,7 +63,7 @@ def prepare_data(*sources: Where, out: Where, say: Say = tell, **settings: Any) 
 def train_run(
     *, data: Where | Sequence[Where], run: Where, recipe: str = "counsel", say: Say = tell, **settings: Any
 ) -> Run:
-    """Tune a base on prepared conversations, a LoRA adapter on a 4-bit base, as ``counsel train``.
+    """Train a LoRA adapter on a 4-bit base with prepared conversations, as ``counsel train`` does.
 
     Args:
         data: a prepared directory, or files to prepare on the way.
@@ -83,7 +83,7 @@ def train_run(
     from counsel.train.settings import Asked, Recipe, TrainSettings
 
     if recipe not in get_args(Recipe):
-        raise CounselError(f"there is no recipe {recipe}", fix=f"use one of {', '.join(get_args(Recipe))}")
+        raise CounselError(f"there is no recipe called {recipe}", fix=f"use one of {', '.join(get_args(Recipe))}")
     named = load_recipe(recipe)
     given = {"run": Path(run), "data": (str(data),) if isinstance(data, Where) else tuple(map(str, data))}
     asked = _settings(TrainSettings, named | settings, recipe=recipe, **given)
@@ -92,7 +92,7 @@ def train_run(
 
 
 def evaluate_run(run: Run | Where, say: Say = tell, **settings: Any) -> dict[str, dict[str, Any]]:
-    """Measure a run on conversations that it never saw, before and after tuning, as ``counsel evaluate``.
+    """Measure a run on conversations that it never saw, before and after tuning, as ``counsel evaluate`` does.
 
     Args:
         run: a finished run, or its directory.
@@ -115,7 +115,7 @@ def evaluate_run(run: Run | Where, say: Say = tell, **settings: Any) -> dict[str
 
 
 def write_card(run: Run | Where, say: Say = tell, **settings: Any) -> Path:
-    """Write the run's model card from its records, as ``counsel card``.
+    """Write the run's model card from its records, as ``counsel card`` does.
 
     Args:
         run: a finished run, or its directory.
@@ -135,7 +135,7 @@ def write_card(run: Run | Where, say: Say = tell, **settings: Any) -> Path:
 
 
 def load_counselor(run: Run | Where, **settings: Any) -> Counselor:
-    """A guarded counselor over a run's model, as ``counsel chat`` talks with.
+    """A guarded counselor over a run's model, the same that ``counsel chat`` talks with.
 
     Args:
         run: a finished run, or its directory.
@@ -156,14 +156,14 @@ def load_counselor(run: Run | Where, **settings: Any) -> Counselor:
 
 
 def screen_messages(messages: str | Sequence[Any], *, rules_only: bool = False) -> Verdict:
-    """What a person wrote, read for signs of danger, as ``counsel screen``. It runs on a CPU, with no network.
+    """Read what a person wrote for signs of danger, as ``counsel screen`` does. It runs on a CPU without a network.
 
     Args:
         messages: one message of a person, or a list of ``{"role", "content"}``, or of ``Message``s.
         rules_only: leave the classifier out; the verdict then says ``degraded``.
 
     Returns:
-        The verdict; its spans index the raw text of each message, and it holds no word of it.
+        The verdict. Its spans index the raw text of each message; it holds none of the words.
 
     Raises:
         CounselError: when the messages are not a conversation.
@@ -185,12 +185,12 @@ def _screen(rules_only: bool) -> Screen:
 
 
 def find_helplines(country: str | None, topic: str | None = None, today: date | None = None) -> tuple[Helpline, ...]:
-    """The helplines of a country, the most fitting first, as ``counsel helplines``; none that has expired.
+    """The helplines of a country, the most fitting first, as ``counsel helplines`` shows them; none has expired.
 
     Args:
         country: ISO 3166 alpha-2, such as ``GB``; None for the international directory.
         topic: such as ``suicide``, ``abuse`` or ``minor``, or None.
-        today: the day, for what has expired; this day by default.
+        today: the day on which helplines must not have expired; by default the current day.
 
     Raises:
         CounselError: when the country is not a code or the topic is not known.
@@ -214,23 +214,23 @@ def _settings(kind: type[Settings], given: dict[str, Any], **own: Any) -> Settin
     for name in given:
         if name not in known or name in own:
             near = difflib.get_close_matches(name, known, 1, 0.0)[0]
-            raise CounselError(f"there is no setting {name}", fix=f"did you mean {near}?")
+            raise CounselError(f"there is no setting called {name}", fix=f"did you mean {near}?")
     hints = get_type_hints(kind)
     try:
         return kind(**own, **{name: _fitting(name, value, hints[name]) for name, value in given.items()})
     except (TypeError, ValueError) as e:
-        raise CounselError(f"a setting is refused: {e}", fix="see docs/cli.md") from e
+        raise CounselError(f"a setting was refused: {e}", fix="see docs/cli.md") from e
 
 
 def _fitting(name: str, value: Any, hint: Any) -> Any:
-    """A value as the settings hold it: a path where one is wanted, one of several names where only those are known.
+    """A value as the settings hold it: a path where a path is wanted, or one of the known names.
 
     Raises:
         ValueError: when it is none of the known names.
     """
     kinds = get_args(hint)
     if get_origin(hint) is Literal and value not in kinds:
-        raise ValueError(f"{name} is one of {', '.join(map(str, kinds))}, not {value}")
+        raise ValueError(f"{name} must be one of {', '.join(map(str, kinds))}, not {value}")
     if get_origin(hint) is tuple and isinstance(value, Where):
         return (_fitting(name, value, kinds[0]),)
     return Path(value) if isinstance(value, str) and Path in (hint, *kinds) else value

@@ -1,4 +1,4 @@
-"""Files, whole or not there: one way to write them, one lock, one digest, one error for a place that refuses."""
+"""Files that are whole or not there: one way to write them, one lock, one digest, one error for a failed write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO, Any
 from counsel.errors import CounselError
 
 _PAUSE = 0.005
-"""Seconds between two tries for a lock."""
+"""Seconds between two attempts to take a lock."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -67,7 +67,7 @@ def sha256_of(path: Path) -> str:
 
 
 def sync(folder: Path) -> None:
-    """Have the disk hold every file of a folder: a power cut soon after its renaming could leave a name on nothing."""
+    """Write every file of a folder through to the disk; else a power cut soon after a rename could leave it empty."""
     for path in (*folder.rglob("*"), folder):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -87,19 +87,19 @@ def unwritable(path: Path, error: OSError, *, needs: str = "") -> CounselError:
     fix = "choose a directory that you may write to"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         fix = f"free some space{needs and f' ({needs})'} and run it again"
-    elif error.errno is None:  # a library's own error says less than the system's
+    elif error.errno is None:  # a library's own error says less than the system's does
         fix = "free some space, or choose a directory that you may write to"
     return CounselError(f"could not write: {error.strerror or error}", where=path, fix=fix)
 
 
 @contextmanager
 def lock(path: Path, busy: CounselError, *, patience: float = 0.0) -> Iterator[None]:
-    """Hold ``path`` among processes and threads; the lock ends with its holder, however that ends.
+    """Lock ``path`` against other processes and threads; the lock ends with its holder, however that ends.
 
     Args:
         path: the lock's own empty file, made here and taken away at the end.
-        busy: raised when somebody else holds it; what it names as its place is named when the file cannot be made, too.
-        patience: seconds to wait for that.
+        busy: raised when somebody else holds the lock; its place is also named when the file cannot be made.
+        patience: seconds to wait before ``busy`` is raised.
 
     Raises:
         CounselError: ``busy``, or when the file cannot be made.
@@ -135,4 +135,4 @@ def _try_lock(path: Path) -> IO[str] | None:
             if isinstance(e, BlockingIOError):
                 return None
             raise
-        handle.close()  # its holder took the file away after we opened it: a lock on it would keep nobody out
+        handle.close()  # its holder deleted the file after we opened it, so a lock on it would keep nobody out

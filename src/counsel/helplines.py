@@ -22,9 +22,9 @@ REGISTRY = Path(__file__).with_name("helplines.toml")
 TOPICS = ("emergency", "suicide", "abuse", "minor", "veterans", "directory")
 AUDIENCES = ("everyone", "veterans", "women", "children", "young people")
 LONGEST = timedelta(days=366)
-"""No entry may go unchecked for longer."""
+"""The longest time that an entry may go without a new check."""
 ALIASES = {"UK": "GB"}
-"""Codes that people write for a country, and ISO's own."""
+"""Codes that people write for a country, and the ISO code that is meant."""
 _NUMBER = re.compile(r"\d(?:[\d -]*\d)?")
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
@@ -40,11 +40,11 @@ class Recognised:
     number: str = ""
     text: str = ""
     ended: str = ""
-    """What became of it, where it was closed or replaced."""
+    """What became of the line, if it was closed or replaced."""
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """To call and to text, as they are written."""
+        """The numbers to call and to text, as they are written."""
         return tuple(n for n in (self.number, self.text) if n)
 
 
@@ -77,7 +77,7 @@ class Helpline:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """To call, to text and for text telephones, as they are written."""
+        """The numbers to call, to text and for text telephones, as they are written."""
         return tuple(n for n in (self.number, self.also, self.tty, self.text) if n)
 
     @property
@@ -87,7 +87,7 @@ class Helpline:
 
     @property
     def is_directory(self) -> bool:
-        """Whether it lists helplines and is none itself."""
+        """Whether it lists helplines instead of being one."""
         return "directory" in self.topics
 
     @property
@@ -101,9 +101,9 @@ class Registry:
     """All that a registry's file says."""
 
     lines: tuple[Helpline, ...]
-    """What people are offered, expired or not, in the order of the file."""
+    """The lines that people are offered, expired or not, in the order of the file."""
     recognised: tuple[Recognised, ...]
-    """What people write about and are not offered."""
+    """The lines that people write about but are not offered."""
 
 
 @cache
@@ -111,7 +111,7 @@ def load() -> Registry:
     """The registry that is shipped.
 
     Raises:
-        CounselError: when the file has an unknown key, lacks a source, or holds a date or a number that is none.
+        CounselError: when the file has an unknown key, lacks a source, or holds an impossible date or number.
     """
     return read(REGISTRY)
 
@@ -130,14 +130,16 @@ def read(path: Path) -> Registry:
         )
     lines = tuple(_line(entry, f"{path.name}, line entry {n}") for n, entry in enumerate(content["line"], 1))
     if not any(line.country == "*" and line.is_directory for line in lines):
-        raise CounselError("the directory for everywhere else is missing", where=path, fix="keep the entry of *")
+        raise CounselError(
+            "the directory for everywhere else is missing", where=path, fix="keep the entry whose country is *"
+        )
     recognised = []
     for n, entry in enumerate(content.get("recognised", ()), 1):
         _check(Recognised, entry, f"{path.name}, recognised entry {n}")
         recognised.append(Recognised(**entry))
     if both := _digits_of(*lines) & _digits_of(*recognised):
         raise CounselError(
-            f"{min(both)} is offered and is recognised only", where=path, fix="keep one of the two entries"
+            f"{min(both)} is both offered and recognised only", where=path, fix="keep one of the two entries"
         )
     return Registry(lines, tuple(recognised))
 
@@ -162,7 +164,7 @@ def _shape_fault(entry: Mapping[str, Any], optional: Mapping[str, bool]) -> tupl
     """What is wrong with the keys or their types, and what to do."""
     for key in entry:
         if key not in optional:
-            return f"{key!r} is no field of a helpline", f"use one of {', '.join(optional)}"
+            return f"a helpline has no field called {key!r}", f"use one of {', '.join(optional)}"
     for key, may_lack in optional.items():
         if key not in entry and not may_lack:
             return f"{key} is missing", f"add {key}"
@@ -175,11 +177,11 @@ def _type_fault(key: str, value: Any) -> tuple[str, str] | None:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             return f"{key} must be a list of words", f'write {key} as ["…", "…"]'
     elif key in ("checked_on", "expires"):
-        if type(value) is not date:  # a datetime is a date too, and is none here
-            return f"{key} is no date", "write it as 2026-11-23, without quotes"
+        if type(value) is not date:  # Python counts a datetime as a date, but here it is not one
+            return f"{key} is not a date", "write it as 2026-11-23, without quotes"
     elif key == "distinct":
         if value is not True:
-            return "distinct can only be true", "leave it out otherwise"
+            return "distinct can only be true", "leave it out unless it is true"
     elif key != "free" and (not isinstance(value, str) or not (value.strip() or key == "hours")):
         return f"{key} must be words", f"write {key} as a text in quotes"
     return None
@@ -188,14 +190,14 @@ def _type_fault(key: str, value: Any) -> tuple[str, str] | None:
 def _number_fault(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     """What is wrong with the country or the ways to reach it, and what to do."""
     if not re.fullmatch(r"[A-Z]{2}|\*", entry["country"]) or entry["country"] in ALIASES:
-        return "country is no ISO 3166 code, EU or *", "write two capital letters"
+        return "country is not an ISO 3166 code, EU or *", "write two capital letters"
     for key in ("number", "also", "tty", "text", "press"):
         if key in entry and not _NUMBER.fullmatch(entry[key]):
-            return f"{key} is no number", "write digits, spaces and hyphens"
+            return f"{key} is not a telephone number", "write digits, spaces and hyphens"
     if "web" in entry and not _HOST.fullmatch(entry["web"]):
-        return "web is no host", "write it as example.org"
+        return "web is not the name of a host", "write it as example.org"
     if not entry.keys() & {"number", "text", "web"}:
-        return "there is no way to reach it", "give number, text or web"
+        return "the entry gives no way to reach the line", "give number, text or web"
     return None
 
 
@@ -204,19 +206,19 @@ def _line_fault(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     if not entry["checked_on"] < entry["expires"] <= entry["checked_on"] + LONGEST:
         return "expires must be after checked_on, by a year at most", "check the line again and set both dates"
     if entry["free"] not in (True, False, "unknown"):
-        return "free is none of true, false and unknown", 'write true, false or "unknown"'
+        return 'free must be true, false or "unknown"', 'write true, false or "unknown"'
     if entry["audience"] not in AUDIENCES or not set(entry["topics"]) <= set(TOPICS) or not entry["topics"]:
-        return "audience or topics are not known", f"use {', '.join(AUDIENCES)}; {', '.join(TOPICS)}"
+        return "the audience or one of the topics is not known", f"use {', '.join(AUDIENCES)}; {', '.join(TOPICS)}"
     return None
 
 
 def numbers() -> frozenset[str]:
-    """The digits of every number that is offered, those for texting too: a reply may hold no other."""
+    """The digits of every number that is offered, also those for texting; a reply may hold no other number."""
     return _digits_of(*load().lines)
 
 
 def sites() -> frozenset[str]:
-    """The host of every web address that is offered: a reply may hold no other."""
+    """The host of every web address that is offered; a reply may hold no other address."""
     return frozenset(line.web for line in load().lines if line.web)
 
 
@@ -234,7 +236,7 @@ def distinct_numbers() -> frozenset[str]:
 
 
 def national(digits: str) -> str:
-    """The digits of a number without North America's leading 1, where it has eleven."""
+    """The digits of a number; of eleven digits, North America's leading 1 is left out."""
     return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
 
 

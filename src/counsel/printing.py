@@ -1,4 +1,4 @@
-"""What a terminal cannot show is shown as near as it can, and never ends a command: a helpline may follow it."""
+"""Characters that a terminal cannot show are replaced, and never end a command: a helpline may follow them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEAREST = str.maketrans(
 def speak_any_encoding() -> None:
     """Have standard output and error show every word that they can, and standard input hear UTF-8 in any locale.
 
-    Where the locale is not UTF-8, bytes that are none are read as Latin-1, so that a person is heard either way.
+    Where the locale is not UTF-8, bytes that are not UTF-8 are read as Latin-1, so that a person is heard either way.
     """
     codecs.register_error(NEAR, near)
     for stream in (sys.stdout, sys.stderr):
@@ -45,7 +45,7 @@ def near(error: UnicodeError) -> tuple[str, int]:
 
 
 def _nearest(character: str, encoding: str) -> str:
-    """A like character, a digit's value, a letter without its accent, or a question mark."""
+    """A similar character, a digit's value, a letter without its accent, or else a question mark."""
     if unicodedata.combining(character):
         return ""
     digit = unicodedata.digit(character, None)

@@ -136,12 +136,12 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether training ended and its adapter is in place."""
+        """Whether training has ended and the adapter is in place."""
         return (self.adapter / "adapter_config.json").is_file()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What ``counsel train`` was asked, each value resolved: ``settings.json``'s ``values``."""
+        """The settings that ``counsel train`` was given, each value resolved (``values`` in ``settings.json``)."""
         values: dict[str, Any] = read_json(self.path / "settings.json")["values"]
         return values
 
@@ -159,7 +159,7 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for this process; the lock ends with the process, however it ends.
+        """Lock the run for this process; the lock ends with the process, however that ends.
 
         Raises:
             CounselError: when another process holds it.

@@ -1,7 +1,7 @@
-"""Respondents: whom an evaluation can ask. Here alone do a run's model, the guarded product and evaluation meet.
+"""Respondents: whom an evaluation can ask. Only here do a run's model, the guarded product and evaluation meet.
 
-One copy of the weights answers for the base, for the tuned model and for the guarded counselor, and it is loaded when
-it is first asked something: what is stored already needs none.
+One copy of the weights answers for the base, for the tuned model and for the guarded counselor. It is loaded when it is
+first asked something, so replies that are all stored already need no model.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from counsel.version import __version__
 
 
 def systems(settings: EvaluateSettings) -> list[System]:
-    """A run's ``base`` and ``tuned``, which take the likeliest word each time; with ``--guarded`` what people meet too.
+    """A run's ``base`` and ``tuned``, which take the likeliest word each time; with ``--guarded`` also the product.
 
     Raises:
         CounselError: when the run is not finished.
@@ -63,7 +63,7 @@ class _Model:
 
     @cached_property
     def precision(self) -> Precision | None:
-        """The number format of the run, where this machine is of the same kind; else this machine's best."""
+        """The number format of the run, if this machine is of the same kind; otherwise this machine's best."""
         trained = read_json(self.run.results / "training.json")
         same = str(trained.get("device", "")).startswith("cuda") == machine.on_gpu()
         precision: Precision | None = trained.get("precision") if same else None
@@ -100,7 +100,7 @@ class _Model:
         return System(name, respond, self.settings.seed, self.made_of(greedy, tuned), foresee)
 
     def guarded(self) -> System:
-        """The counselor as ``counsel chat`` has it: words drawn as there, screened, the protocol in front of them."""
+        """The counselor as in ``counsel chat``: words drawn in the same way, screened, and behind the protocol."""
         chat = ChatSettings(run=self.run.path, max_new_tokens=self.settings.max_new_tokens, seed=self.settings.seed)
 
         @cache
@@ -123,7 +123,7 @@ class _Model:
 
 
 def _guard() -> str:
-    """One digest of all files that the guard is made from: a changed rule is another product."""
+    """One digest of all files that the guard is made from, because a changed rule makes another product."""
     here = Path(__file__).parent
     rooms = [p for room in ("chat", "safety") for p in (here / room).rglob("*") if "__pycache__" not in p.parts]
     files = sorted(p for p in (*rooms, *here.glob("helplines*")) if p.is_file())

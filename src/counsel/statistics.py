@@ -1,6 +1,6 @@
 """Intervals: how far a measured number could lie from the truth. NumPy only.
 
-Replies to one prompt resemble each other, so they are no independent observations. What is resampled here is
+Replies to one prompt resemble each other, so they are not independent observations. What is resampled here is
 therefore the *group* (all conversations that share a prompt), never the row: an interval over rows would be
 too narrow. The interval is the bootstrap's percentile interval, its tails widened for small numbers of groups
 as Hesterberg proposes ("What teachers should know about the bootstrap", 2015, section 3.2).
@@ -42,7 +42,7 @@ def ratio_difference(first: int, second: int, bottom: int) -> Statistic:
 
 
 def relative_fall(before: int, after: int) -> Statistic:
-    """By what share ``after`` lies below ``before``."""
+    """How far ``after`` lies below ``before``, as a share of ``before``."""
     return lambda sums: 1 - sums[..., after] / sums[..., before]
 
 
@@ -101,7 +101,7 @@ class Bootstrap:
         return float(statistic(self.sums.sum(axis=0)))
 
     def interval(self, statistic: Statistic, level: float = LEVEL) -> Interval | None:
-        """The interval of a statistic; None where fewer than two groups leave nothing to vary."""
+        """The interval of a statistic; None with fewer than two groups, because nothing could vary."""
         if len(self.sums) < 2:
             return None
         tail = _widened_tail((1 - level) / 2, len(self.sums))
@@ -137,5 +137,5 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None
     share = successes / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    low = 0.0 if successes == 0 else middle - half  # exactly, which rounding would miss
+    low = 0.0 if successes == 0 else middle - half  # set exactly, because rounding would miss these ends
     return low, 1.0 if successes == trials else middle + half

@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 SHINGLE = 5
 """Characters in a shingle."""
 BANDS, BAND_ROWS = 25, 5
-"""A pair of similarity s meets in some band with probability 1 - (1 - s^5)^25: 0.99 at 0.7, 0.9999 at 0.8."""
+"""Two texts of similarity s meet in some band with probability 1 - (1 - s^5)^25: 0.99 at 0.7, 0.9999 at 0.8."""
 WINDOW = 16
 """In a band, each text meets at most this many others on either side, so that long runs stay affordable."""
 SLACK = 0.12
 """A pair whose signatures agree on less than threshold - SLACK is not checked: three standard errors away."""
 PATIENCE = 16
-"""A text that was checked in vain so often is checked only where its signature still promises a match."""
+"""After this many checks in vain, a text is checked only where its signature still promises a match."""
 _CHUNK = 65536
 _REMEMBERED = 1_000_000
 
-# C0 and C1 controls but newline and tab, and the marks that reorder or hide text.
+# C0 and C1 controls except newline and tab, and the marks that reorder or hide text.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
@@ -40,7 +40,7 @@ _SPACES = re.compile(r"\s+")
 
 
 def printable(text: str) -> str:
-    """The text without what could move a cursor, change a terminal, or reorder or hide what stands there."""
+    """The text without characters that could move a cursor, change a terminal, or reorder or hide other text."""
     return _UNPRINTABLE.sub("", text)
 
 
@@ -104,7 +104,9 @@ class NearDuplicates:
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self.pairs_checked = 0
-        random = np.random.default_rng(0x5EED)  # not the user's seed: which prompts are alike must not move
+        random = np.random.default_rng(
+            0x5EED
+        )  # not the user's seed, because which prompts are alike must not depend on it
         width = BANDS * BAND_ROWS
         self._a = random.integers(0, 2**32, width, dtype=np.uint32) | np.uint32(1)
         self._b = random.integers(0, 2**32, width, dtype=np.uint32)
@@ -121,7 +123,7 @@ class NearDuplicates:
         signature = self.signatures(texts)
         banded = signature.reshape(len(texts), BANDS, BAND_ROWS).astype(np.uint64)
         self._keys.append(_mixed((banded * self._row).sum(axis=2, dtype=np.uint64)))
-        # Minima are small numbers: a multiplication brings their lower bits, which differ, to the top.
+        # Minima are small numbers; a multiplication brings their lower bits, which differ, to the top.
         self._bytes.append(((signature * np.uint32(0x9E3779B1)) >> np.uint32(24)).astype(np.uint8))
         self.size += len(texts)
 

@@ -46,7 +46,7 @@ def test_every_place_is_kept_when_rows_are_added(run: Prepare, old: Path, tmp_pa
     assert stored["like"] == audit.like and stored["settings"]["like"] == str(old)
     page = (tmp_path / "out/audit.md").read_text()
     assert "## Kept from an earlier preparation" in page and "| new groups, placed by the shares | 200 |" in page
-    assert any("60 groups kept where they were, 200 new" in line for line in run.said)  # type: ignore[attr-defined]
+    assert any("60 groups stay in place, 200 are new" in line for line in run.said)  # type: ignore[attr-defined]
 
 
 def test_an_audit_without_it_has_no_word_of_it(run: Prepare, old: Path) -> None:
@@ -79,12 +79,16 @@ def test_what_is_masked_by_a_longer_list_stays_where_it_was(run: Prepare, old: P
 
 def test_the_wrong_directory_is_told_by_a_warning(run: Prepare, old: Path, tmp_path: Path) -> None:
     audit = run(write_lines(tmp_path / "new.jsonl", more(60)), like=old)
-    assert any(f"no group of {old} came again" in warning for warning in audit.warnings)
+    assert any(f"No group of {old} came again" in warning for warning in audit.warnings)
 
 
 @pytest.mark.parametrize(
     ("like", "match"),
-    [("nowhere", "there is no such directory"), (".", "holds no prepared data"), ("by-row", "was split by row")],
+    [
+        ("nowhere", "the directory of prepared data does not exist"),
+        (".", "holds no prepared data"),
+        ("by-row", "was split by row"),
+    ],
 )
 def test_what_cannot_be_kept_is_an_error_and_leaves_nothing(
     like: str, match: str, run: Prepare, tmp_path: Path
@@ -97,7 +101,7 @@ def test_what_cannot_be_kept_is_an_error_and_leaves_nothing(
 
 
 def test_another_similarity_is_an_error(run: Prepare, old: Path, tmp_path: Path) -> None:
-    with pytest.raises(CounselError, match="grouped with --similarity 0.7, and now 0.8 is asked for.*--similarity 0.7"):
+    with pytest.raises(CounselError, match="grouped with --similarity 0.7, but you now ask for 0.8.*--similarity 0.7"):
         run(tmp_path / "in.jsonl", like=old, similarity=0.8)
 
 

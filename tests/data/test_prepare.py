@@ -100,7 +100,7 @@ def test_the_cards_own_draw(run: Prepare, tmp_path: Path) -> None:
     records = lines(tmp_path / "out/train.jsonl") + lines(tmp_path / "out/eval.jsonl")
     assert len({r["id"] for r in records}) == 100
     assert audit.leak["this_split"]["prompt"] > 0.3 and audit.leak["group_split"]["prompt"] == 0
-    assert audit.warnings[0].startswith("split by row:") and any("split by row" in s for s in run.said)  # type: ignore[attr-defined]
+    assert audit.warnings[0].startswith("The split is by row:") and any("split by row" in s for s in run.said)  # type: ignore[attr-defined]
 
 
 def test_equal_prompts_that_cleaning_tells_apart_stay_together(run: Prepare, source: Path, tmp_path: Path) -> None:

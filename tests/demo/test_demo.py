@@ -27,5 +27,5 @@ def test_the_demonstration_shows_that_tuning_helps(tmp_path: Path) -> None:
 def test_it_leaves_a_directory_that_it_did_not_make_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("keep")
     assert main(["demo", "--out", str(tmp_path)]) == 2
-    assert "this directory holds something else" in capsys.readouterr().err
+    assert "this directory holds something that no demonstration made" in capsys.readouterr().err
     assert (tmp_path / "mine.txt").read_text() == "keep"

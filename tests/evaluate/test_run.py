@@ -91,7 +91,7 @@ def test_moved_data_are_found_when_named(run: Run, tmp_path: Path) -> None:
     data = Path(read_json(run.path / "environment.json")["data"]["directory"])
     sums = {n: sha256_of(data / n) for n in ("train.jsonl", "valid.jsonl", "eval.jsonl")}
     recorded_as(run, tmp_path / "gone", **sums)
-    with pytest.raises(CounselError, match="the run's eval set is not there.*--data"):
+    with pytest.raises(CounselError, match="the run's eval set is not where it was.*--data"):
         evaluate(quick(run), print)
     assert evaluate(quick(run, data=data, samples=0), print)["conversations"] == len(_read(data))
 
@@ -199,7 +199,7 @@ def _data(run: Run) -> Path:
 
 def test_only_what_was_asked_for_is_measured(run: Run) -> None:
     never = [System(name, _never, 0, {}, _never) for name in ("base", "tuned")]
-    with pytest.raises(CounselError, match="there is no scorer 'empaty'.*choose from loss, samples"):
+    with pytest.raises(CounselError, match="there is no scorer called 'empaty'.*choose from loss, samples"):
         asked_of(quick(run, only=("empaty",)), never, print)
     assert list(asked_of(quick(run, only=("samples",), samples=0), never, print)) == ["samples"]
     assert not (run.results / "loss.json").exists()
@@ -289,9 +289,9 @@ def test_the_help_names_every_scorer() -> None:
 
 
 def test_a_score_of_nothing_has_no_value() -> None:
-    with pytest.raises(ValueError, match="nothing has no value"):
+    with pytest.raises(ValueError, match="if, and only if, something was scored"):
         Score("words", "base", 0.0, None, None, 0)
-    with pytest.raises(ValueError, match="nothing has no value"):
+    with pytest.raises(ValueError, match="if, and only if, something was scored"):
         Score("words", "base", None, None, None, 3)
-    with pytest.raises(ValueError, match="two ends"):
+    with pytest.raises(ValueError, match="both ends or neither"):
         Score("words", "base", 1.0, 0.5, None, 3)

@@ -143,7 +143,7 @@ def test_a_write_that_fails_leaves_the_old_counts(path: Path, monkeypatch: pytes
 
 
 def test_a_wrong_category_or_place_is_an_error(path: Path, tmp_path: Path) -> None:
-    with pytest.raises(CounselError, match="'sadness' is no category"):
+    with pytest.raises(CounselError, match="'sadness' is not a category"):
         Counters(path).referred(("suicide", "sadness"), date(2027, 1, 1))  # type: ignore[arg-type]
     assert not path.exists()
     with pytest.raises(CounselError, match="could not write: No such file"):

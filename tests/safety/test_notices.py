@@ -313,11 +313,11 @@ def test_a_clock_that_goes_backwards_is_an_error(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"jurisdiction": "US-TX"}, "'US-TX' is no known value of jurisdiction; fix: use one of US-CA"),
-        ({"kept": "forever"}, "'forever' is no known value of kept"),
-        ({"reads": "always"}, "'always' is no known value of reads"),
-        ({"reads": "for_quality"}, "nobody can read for quality what is kept as 'nothing'"),
-        ({"reads": "for_quality", "kept": "this_device"}, "nobody can read for quality"),
+        ({"jurisdiction": "US-TX"}, "'US-TX' is not a known value of jurisdiction; fix: use one of US-CA"),
+        ({"kept": "forever"}, "'forever' is not a known value of kept"),
+        ({"reads": "always"}, "'always' is not a known value of reads"),
+        ({"reads": "for_quality"}, "a team cannot read for quality when kept is 'nothing'"),
+        ({"reads": "for_quality", "kept": "this_device"}, "a team cannot read for quality"),
     ],
 )
 def test_a_policy_that_cannot_be_true_is_an_error(values: dict[str, str], message: str) -> None:
@@ -329,15 +329,15 @@ def test_a_policy_that_cannot_be_true_is_an_error(values: dict[str, str], messag
     ("old", "new", "message"),
     [
         ('source = "lawivy; section 1702: nysenate.gov"\n', "", "'source' is missing"),
-        ('source = "lawivy; section 1702: nysenate.gov"', 'source = ""', "source is no str"),
-        ("reminder_hours = 3", "reminder_hours = true", "reminder_hours is no int"),
-        ("reminder_hours = 3", "reminder_hours = -3", "reminder_hours is no int"),
+        ('source = "lawivy; section 1702: nysenate.gov"', 'source = ""', "source is not a usable str"),
+        ("reminder_hours = 3", "reminder_hours = true", "reminder_hours is not a usable int"),
+        ("reminder_hours = 3", "reminder_hours = -3", "reminder_hours is not a usable int"),
         ("reminder_hours = 3", "remind_hours = 3", "'remind_hours' is unknown"),
-        ("checked_on = 2026-11-23", "checked_on = 2026-11-23T08:00:00", "checked_on is no date"),
+        ("checked_on = 2026-11-23", "checked_on = 2026-11-23T08:00:00", "checked_on is not a usable date"),
         ('"US-NY"', '"US-TX"', "each jurisdiction must have one row"),
         ('"US-NY"', '"US-CA"', "each jurisdiction must have one row"),
         ("[words.en.reads]\nnever =", "[words.en.reads]\nhardly =", "'hardly' is unknown"),
-        ('start = "You are', 'start = "Call 555. You are', "start must be words without a number"),
+        ('start = "You are', 'start = "Call 555. You are', "start must be a text without a number"),
         ('[words.en.also]\nUS-CA = "', '[words.en.also]\nUS-TX = "', "'US-TX' is unknown"),
         ("(eres|sos|es usted|usted es) [{deveras}]", "(eres|sos [{deveras}]", "never closed"),
         ("[asked.typos]", "[asked.typos", "could not be read"),

@@ -117,9 +117,9 @@ def test_a_resumed_run_keeps_its_settings_and_its_data(train: Train, capsys: pyt
     run = train("run", "--max-steps", "2")
     (run.adapter / "adapter_config.json").unlink()  # as if it had not finished
     train("run", "--max-steps", "2", "--resume", "--seed", "9", expect=2)
-    assert "seed was 0, now 9" in capsys.readouterr().err
+    assert "seed was 0 and is now 9" in capsys.readouterr().err
     train("run", "--max-steps", "2", "--resume", "--rows", "8", expect=2)
-    assert "keep rows x accumulate" in capsys.readouterr().err
+    assert "keep the product of --rows and --accumulate" in capsys.readouterr().err
     environment = json.loads((run.path / "environment.json").read_text())
     environment["data"]["sha256"]["train.jsonl"] = "0"
     (run.path / "environment.json").write_text(json.dumps(environment))

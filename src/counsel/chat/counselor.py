@@ -1,7 +1,7 @@
-"""The counselor: the one way from a person's message to words, for the terminal, a page, an API and evaluation.
+"""The counselor: the only way from a person's message to words, for the terminal, a page, an API and evaluation.
 
-It holds the services and no conversation, so one serves many people at once. A turn is a function of a session and a
-message; only its last event carries the new session.
+It holds the services and no conversation, so one counselor serves many people at once. A turn is a function of a
+session and a message; only its last event carries the new session.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Counselor:
 
     Args:
         engine: the model.
-        sampling: how its words are drawn.
+        sampling: how the model's words are drawn.
         system: instructions before the first message, or empty.
-        tuned: with the adapter, or the base as it was.
+        tuned: whether the model answers with its adapter, or as the base was before tuning.
         country: whose helplines are offered; None where nobody has said.
-        policy: which law's notices are given, and what is kept.
-        screen: of what the person writes; None shows the model's own words, unguarded, with nothing before or behind.
+        policy: which law's notices are given, and what the notices say is kept.
+        screen: reads what the person writes; None shows the model's own words alone, unguarded and without notices.
         now: the clock.
         counters: where a conversation's first referral to human help is counted, without content; None for nowhere.
     """
@@ -112,7 +112,7 @@ class Counselor:
         yield turn.done()
 
     def reply(self, conversation: Conversation) -> Done:
-        """What a person would have been left with: the last turn of a conversation, answered.
+        """Answer the last message of a conversation, as a person would have been answered there.
 
         Args:
             conversation: ends with the person's message. Its earlier replies stand as they are; the protocol is led
@@ -128,7 +128,7 @@ class Counselor:
         return done
 
     def _replayed(self, session: Session, message: Message, reply: Message) -> Session:
-        """The session after a turn whose reply was somebody else's."""
+        """The session after a turn whose reply was written by somebody else."""
         turns = (*session.turns, message)
         state = session.protocol
         if self.screen is not None:
@@ -151,7 +151,7 @@ def load_counselor(settings: ChatSettings) -> Counselor:
 
 
 class _Turn:
-    """One turn under way: what was said so far, and what the session will be."""
+    """One turn under way: what has been said so far, and what the session will be."""
 
     def __init__(self, counselor: Counselor, session: Session, text: str) -> None:
         self.counselor, self.session, self.text = counselor, session, text
@@ -190,17 +190,17 @@ class _Turn:
     def done(self) -> Done:
         """The end."""
         said = "".join(self.pieces).strip()
-        # Unguarded, a model may have said nothing: then the turn did not happen, so that turns go on alternating.
+        # An unguarded model may say nothing. Then the turn did not happen, so that the turns still alternate.
         turns = (*self.turns, Message("assistant", said)) if said else self.session.turns
         return Done(replace(self.session, turns=turns), said, self.verdict, self.usage, self.ended, self.trouble)
 
     def _clock(self) -> datetime:
-        """Now; never before what was shown last, so that a clock that was set back keeps nobody from an answer."""
+        """The time, but never before the last notice: a clock that was set back must keep nobody from an answer."""
         known = [t for t in (self.session.started_at, self.session.noticed_at) if t]
         return max([self.counselor.now(), *known])
 
     def _notices(self, now: datetime, led: Lead) -> Iterator[Notice]:
-        """What the law and honesty ask to be said now: at the start, on request, every few hours."""
+        """The notices that the law and honesty ask for now: at the start, on request, or after some hours."""
         situation = Situation(
             now=now,
             started_at=self.session.started_at or now,
@@ -215,11 +215,11 @@ class _Turn:
             started_at=situation.started_at,
             noticed_at=now if found else self.session.noticed_at,
         )
-        # The protocol answers in its own words whoever asks what it is.
+        # To somebody who asks what this is, the protocol gives its own answer.
         yield from (n for n in found if not (led.in_place and n.kind == "asked"))
 
     def _screened(self) -> Iterator[Event]:
-        """The model's words, each sentence held until it is judged; a bad one is generated again once."""
+        """The model's words. Each sentence is held until it is judged, and a bad one is generated again once."""
         said = "\n".join(m.content for m in self.turns if m.role == "user")
         screen = ReplyScreen(Context(self.verdict, said, len(self.turns), numbers(), sites()))
         yield from self._released(screen, "")
@@ -233,7 +233,7 @@ class _Turn:
             yield self._say(screen.fallback("template"))
 
     def _released(self, screen: ReplyScreen, begun: str) -> Iterator[Event]:
-        """What the screen lets through of one attempt; the model is stopped where the screen stops."""
+        """What the screen lets through of one attempt. Where the screen stops, the model is stopped too."""
         apart = bool(begun) and not begun[-1].isspace()
         with closing(self._model(begun)) as deltas:
             for delta in deltas:
@@ -252,7 +252,7 @@ class _Turn:
             yield self._say(shown)
 
     def _model(self, begun: str) -> Generator[Delta, None, None]:
-        """The model's reply, going on behind the words given, from as much of the conversation as it can read."""
+        """The model's reply to as much of the conversation as it can read, going on after the words given."""
         c = self.counselor
         conversation, forgotten, tokens = memory.shown(
             self.turns, self.session.forgotten, c.system, c.engine, c.sampling.max_new_tokens
@@ -277,5 +277,5 @@ class _Turn:
         if self.counselor.counters:
             try:
                 self.counselor.counters.referred(self.verdict.categories, today)
-            except CounselError as e:  # nobody in danger waits for a count
+            except CounselError as e:  # nobody in danger should wait for a counter
                 self.trouble = str(e)

@@ -1,4 +1,4 @@
-"""What happens in a turn, in order. An adapter of a terminal, a page or a protocol only translates these."""
+"""What happens in a turn, in order. A terminal, a page or an API only translates these events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Led:
 
     @property
     def text(self) -> str:
-        """All of it, helplines included."""
+        """The whole text, helplines included."""
         return self.reply.text
 
 
@@ -35,8 +35,8 @@ class Said:
     """A piece of the reply that may be shown: every character of it has been judged.
 
     Attributes:
-        text: what is new; joined, the pieces are the reply.
-        helplines: those that it names, for buttons.
+        text: the new piece; the pieces joined are the reply.
+        helplines: those that the piece names, for a page's buttons.
     """
 
     text: str
@@ -45,14 +45,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Something that the model wrote and nobody is shown. What stands in its place comes as ``Said``."""
+    """Something that the model wrote and that nobody is shown. What stands in its place comes as ``Said``."""
 
     finding: Finding
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of the conversation as the model was shown it, and those that it drew; none where the protocol led."""
+    """The tokens that the model was shown and the tokens that it drew; both are 0 where the protocol led."""
 
     prompt: int = 0
     completion: int = 0
@@ -60,15 +60,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of a turn that went well; a turn without it did not happen.
+    """The end of a turn that went well. A turn without this event did not happen.
 
     Attributes:
         session: the conversation with this turn in it.
         text: the whole reply as it was shown, without the notices.
-        verdict: on the person's words, its ``action`` being what was done.
-        usage: of the model.
+        verdict: on the person's words; its ``action`` says what was done.
+        usage: how many tokens the model took.
         ended: why the reply ended.
-        trouble: what went wrong beside the talk, for whoever runs the service; empty for nothing.
+        trouble: what went wrong besides the talk, for whoever runs the service; empty when nothing did.
     """
 
     session: Session
@@ -80,4 +80,4 @@ class Done:
 
 
 Event = Notice | Led | Said | Withheld | Done
-"""``Notice``s are shown as they are, before the reply, and are no part of it."""
+"""``Notice``s are shown as they are, before the reply, and do not belong to it."""

@@ -8,7 +8,7 @@ from counsel.conversation import Conversation, Message
 from counsel.model.engine import Engine, too_long
 
 MOST_FOR_A_REPLY = 4
-"""A reply is kept room for as long as it may get, and at most one part in so many of what the model reads."""
+"""Room is kept for the longest reply that is allowed, but never more than the context divided by this."""
 
 
 def shown(
@@ -20,7 +20,7 @@ def shown(
         turns: all of them, the person's last message included.
         forgotten: turns that were left out before; they do not come back.
         system: instructions that always come first, or empty.
-        engine: counts.
+        engine: counts the tokens.
         reply_tokens: how long the reply may get.
 
     Raises:

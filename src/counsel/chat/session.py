@@ -1,4 +1,4 @@
-"""One conversation as a value: all that the next turn depends on beside the next message."""
+"""One conversation as a value: everything that the next turn depends on, besides the next message."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from counsel.errors import CounselError
 from counsel.safety import protocol
 
 VERSION = 1
-"""Of the JSON form."""
+"""The version of the JSON form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where a conversation stands. Nothing changes it: a turn gives a new one, and who has no new one keeps this one.
+    """Where a conversation stands. It never changes: a turn gives a new one; until it has, this one holds.
 
     Attributes:
-        turns: what was said, the person's message and the reply by turns; no notice, no system message.
-        forgotten: how many of the oldest turns no longer fit into the model. The screen reads them still.
-        protocol: where the crisis protocol stands; None until it has spoken or watches.
-        started_at: when the visit began, with a time zone; None before it.
+        turns: what was said, alternately the person's message and the reply; without notices or a system message.
+        forgotten: how many of the oldest turns no longer fit into the model; the screen still reads them.
+        protocol: where the crisis protocol stands; None until it has spoken or begun to watch.
+        started_at: when the visit began, with a time zone; None before that.
         noticed_at: when notices were last shown.
-        referred: whether help by people has been offered, so that it is counted once.
+        referred: whether help from people has been offered already, so that it is counted only once.
     """
 
     turns: tuple[Message, ...] = ()
@@ -36,7 +36,7 @@ class Session:
     referred: bool = False
 
     def stopped(self, text: str, said: str) -> Session:
-        """The conversation after its person stopped a reply: what they read of it stays, and nothing else changes.
+        """The conversation after the person stopped a reply: the part that they read stays, and nothing else changes.
 
         A reply of which nothing was shown leaves the conversation as it was.
         """
@@ -45,7 +45,7 @@ class Session:
         return replace(self, turns=(*self.turns, Message("user", text), Message("assistant", said.strip())))
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object. It holds the conversation: whoever stores it seals it."""
+        """This session as a JSON object. It holds what was said, so it must be stored encrypted."""
         return {
             "version": VERSION,
             "turns": [[m.role, m.content] for m in self.turns],
@@ -61,16 +61,16 @@ class Session:
         """The session that ``to_json`` wrote.
 
         Raises:
-            CounselError: when it is not one, or one of another version.
+            CounselError: when it is not a session, or is one of another version.
         """
         try:
             if body["version"] != VERSION:
-                raise ValueError(f"version {body['version']} is not {VERSION}")
+                raise ValueError(f"it has version {body['version']}, but this program reads version {VERSION}")
             turns = tuple(Message(role, content) for role, content in body["turns"])
             if any(m.role != ("assistant" if i % 2 else "user") for i, m in enumerate(turns)) or len(turns) % 2:
                 raise ValueError("the turns do not alternate")
             if not 0 <= body["forgotten"] <= len(turns) or body["forgotten"] % 2:
-                raise ValueError(f"{body['forgotten']} of {len(turns)} turns cannot be forgotten")
+                raise ValueError(f"{body['forgotten']} turns cannot be forgotten when there are {len(turns)}")
             return cls(
                 turns,
                 int(body["forgotten"]),

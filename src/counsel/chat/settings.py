@@ -16,7 +16,7 @@ class ChatSettings(JudgeSettings):
     run: Path
     """The run to talk to."""
     base_only: bool = False
-    """Talk to the base as it was before tuning."""
+    """Talk to the base model as it was before tuning."""
     temperature: float = 0.7
     """How freely words are chosen; 0 takes the likeliest each time."""
     top_p: float = 0.9
@@ -24,17 +24,17 @@ class ChatSettings(JudgeSettings):
     max_new_tokens: int = 256
     """The longest reply, in tokens."""
     seed: int | None = None
-    """Makes the replies repeatable."""
+    """The seed of the draws: the same seed gives the same replies."""
     system: str = ""
-    """Instructions that are put before the first message."""
+    """Instructions to the model that come before the first message."""
     country: str | None = None
     """The country whose helplines are offered (US, GB, ES, …); without it, the international directory."""
     jurisdiction: Literal["US-CA", "US-NY", "US-UT", "US-IL", "US-WA", "US-OR", "EU", "none"] = "none"
-    """Whose law's notices are given, beside the disclosure that this is an AI."""
+    """The place whose law decides which notices are given, besides the disclosure that this is an AI."""
     counts: Path | None = None
     """Count referrals to human help in this file, by month and category, without any content."""
     unguarded: bool = False
-    """Show the model's own words, with neither screen nor protocol. For study, never for a person who needs help."""
+    """Show the model's own words, without screen or protocol. For study only, never for a person who needs help."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

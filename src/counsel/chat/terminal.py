@@ -23,13 +23,13 @@ DANGER = "If you or someone else is in danger, call {}."
 HERE = "What you type here stays on this machine."
 ANYWHERE = ("the emergency number of the place where you are", "findahelpline.com lists free helplines by country.")
 UNGUARDED = (
-    "UNGUARDED: neither your messages nor the replies are checked. For study only, not for anybody who needs help."
+    "UNGUARDED: neither your messages nor the replies are checked. This is for study, not for anybody who needs help."
 )
 HELP = "Type your message. /reset starts over, /quit ends (so does Ctrl-D), Ctrl-C stops a reply."
 
 
 def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | None = None) -> None:
-    """Talk until the user has had enough.
+    """Talk until the user ends the conversation.
 
     Args:
         settings: which run, and how.
@@ -53,7 +53,7 @@ def chat(settings: ChatSettings, source: TextIO | None = None, target: TextIO | 
 
 
 def _danger(country: str | None) -> list[str]:
-    """Where help is, by the country's own number and first line; where nobody has said, the directory."""
+    """Where help is: the country's emergency number and first helpline, or the directory if no country is known."""
     known = helplines(country, "suicide", today=date.today()) if country else ()
     emergency = next((x.number for x in known if x.is_emergency), ANYWHERE[0])
     line = next((spoken(x, "en") for x in known if not x.is_emergency), ANYWHERE[1])
@@ -64,7 +64,7 @@ def loop(counselor: Counselor, source: TextIO, target: TextIO, session: Session 
     """Read, answer, read again, until the end of input or ``/quit``.
 
     Returns:
-        What went wrong beside the talk, or nothing.
+        What went wrong besides the talk, or an empty string.
     """
     session = session or counselor.begin()[0]
     trouble = ""
@@ -100,7 +100,7 @@ def loop(counselor: Counselor, source: TextIO, target: TextIO, session: Session 
 
 
 def _turn(counselor: Counselor, session: Session, text: str, write: Callable[[str], None]) -> tuple[Session, str]:
-    """Print one turn; gives the session after it, and what went wrong beside it."""
+    """Print one turn; return the session after it, and what went wrong besides the talk."""
     shown: list[str] = []
     trouble = ""
     write("\ncounsel> ")

@@ -43,7 +43,7 @@ def prepare(sources: tuple[str, ...], settings: PrepareSettings, say: Say) -> Au
     Args:
         sources: paths or hub ids.
         settings: what to do with them.
-        say: takes each line of progress and result.
+        say: is called with each line of progress and of the result.
 
     Raises:
         CounselError: when the input is broken, too small, or the directory cannot be made.
@@ -60,7 +60,7 @@ def prepare(sources: tuple[str, ...], settings: PrepareSettings, say: Say) -> Au
         earlier = read_earlier(ask.like, ask.similarity, Cleaner(masker).prompt, spool) if ask.like else None
         cleaner = ConversationCleaner(masker, excerpts)
         _fill(spool, intake, cleaner)
-        say(f"{intake.read:,} rows read, {len(spool):,} usable; comparing prompts")
+        say(f"{intake.read:,} rows read, {len(spool):,} of them usable; comparing their prompts")
         made = split(spool, ask.split, shares, sample=ask.sample, seed=ask.seed, earlier=earlier)
         planted, controls = make_canaries(ask.canaries, ask.seed)
         files = write_files(folder, spool, made, planted, controls)
@@ -129,14 +129,14 @@ def _summary(audit: Audit, out: Path, say: Say) -> None:
         f"{audit.exact_duplicates:,} exact duplicates"
     )
     say(
-        f"leak: {ours['prompt']:.2f} of prompts, {ours['pair']:.2f} of pairs "
-        f"(a split by row: {row['prompt']:.2f}, {row['pair']:.2f})"
+        f"leak: {ours['prompt']:.2f} of held-out prompts and {ours['pair']:.2f} of pairs are also trained on "
+        f"(in a split by row: {row['prompt']:.2f} and {row['pair']:.2f})"
     )
     if audit.like:
         kept = sum(audit.like["groups_kept"].values())
         say(
-            f"like {audit.like['directory']}: {kept:,} groups kept where they were, {audit.like['groups_new']:,} new; "
-            f"{audit.like['rows_left_out']:,} rows left out at {audit.like['bridges']:,} bridges between its parts"
+            f"like {audit.like['directory']}: {kept:,} groups stay in place, {audit.like['groups_new']:,} are new; "
+            f"{audit.like['rows_left_out']:,} rows are left out at {audit.like['bridges']:,} bridges between its parts"
         )
     for warning in audit.warnings:
         say(f"warning: {warning}")

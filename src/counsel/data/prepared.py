@@ -39,12 +39,12 @@ class Prepared:
         path = Path(directory)
         make = "make it with `counsel prepare FILES --out DIR`"
         if not path.is_dir():
-            raise CounselError("there is no such directory of prepared data", where=path, fix=make)
+            raise CounselError("the directory of prepared data does not exist", where=path, fix=make)
         if not (path / MADE).is_file():
             raise CounselError("this directory holds no prepared data", where=path, fix=make)
         audit = read_json(path / MADE)
         if not isinstance(audit, dict) or not isinstance(audit.get("files"), dict):
-            raise CounselError("the audit names no files", where=path / MADE, fix=_AGAIN)
+            raise CounselError("the audit does not name the files", where=path / MADE, fix=_AGAIN)
         return cls(path, audit)
 
     @property

@@ -22,33 +22,33 @@ class PrepareSettings:
     eval_share: float = 0.1
     """The share of conversations for eval.jsonl, which only `counsel evaluate` reads."""
     like: Path | None = None
-    """A directory that `counsel prepare` made: its groups of prompts stay where they are; only new ones are placed."""
+    """An earlier directory of `counsel prepare`: its groups of prompts keep their places; only new ones are placed."""
     sample: int | None = None
-    """Use only so many conversations, drawn at random; with --split row they are drawn before deduplication."""
+    """Use only this many conversations, drawn at random; with --split row they are drawn before deduplication."""
     similarity: float = 0.7
     """First prompts at least this alike (Jaccard over 5-character shingles) stay on one side of the split."""
 
     max_length: int = 1024
-    """The length in tokens that the audit's truncation figures are for."""
+    """The length in tokens at which the audit measures what a cut would lose."""
     tokenizer: str = "counsel-tiny"
     """Whose tokens the audit counts: counsel-tiny, a directory, or a hub id."""
 
     prompt_column: str | None = None
-    """The column that holds what the person asked, when its name is none of the known ones."""
+    """The column that holds what the person asked, if Counsel does not know its name."""
     reply_column: str | None = None
-    """The column that holds the answer, when its name is none of the known ones."""
+    """The column that holds the answer, if Counsel does not know its name."""
     on_error: Literal["stop", "skip"] = "stop"
     """Stop at the first broken row, or leave broken rows out and count them."""
 
     redact: Path | None = None
-    """A text file of words to mask, one a line; after a tab it may say the kind, as in `Elm House<TAB>place`."""
+    """A text file of words to mask, one on each line; after a tab a line may give the kind: `Elm House<TAB>place`."""
     canaries: int = 0
-    """Plant so many made-up secrets in train.jsonl, for memorisation tests later."""
+    """Plant this many made-up secrets in train.jsonl, to test later whether the model memorised them."""
 
     review: int = 0
-    """Show so many masked places, and so many that look missed, with their surroundings."""
+    """Show this many masked places, and this many that look missed, with the text around them."""
     show: int = 0
-    """Print so many examples token by token, with the trained tokens marked."""
+    """Print this many examples token by token, with the trained tokens marked."""
     overwrite: bool = False
     """Replace a directory that an earlier `counsel prepare` made."""
 

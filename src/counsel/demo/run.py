@@ -66,7 +66,7 @@ def demo(settings: DemoSettings, say: Say) -> None:
 
 
 def _program() -> str:
-    """How the user may call this program: by its name, or by its path when that is not found."""
+    """How the user can call this program: by its name, or by its path if the name is not found."""
     by_path = sys.argv[0].endswith("counsel") and not shutil.which("counsel")
     return sys.argv[0] if by_path else "counsel"
 
@@ -74,7 +74,9 @@ def _program() -> str:
 def _emptied(out: Path) -> Path:
     """``out`` as a new directory; only an earlier demonstration is ever replaced."""
     if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise CounselError("this directory holds something else", where=out, fix="choose another --out")
+        raise CounselError(
+            "this directory holds something that no demonstration made", where=out, fix="choose another --out"
+        )
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / MARK).write_text("")

@@ -11,4 +11,4 @@ class DemoSettings:
     """Where the demonstration works."""
 
     out: Path = Path("demo")
-    """The directory for its data and its run; made anew each time."""
+    """The directory for the demonstration's data and run; it is made anew each time."""

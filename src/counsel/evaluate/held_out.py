@@ -1,4 +1,4 @@
-"""The held-out conversations of a run, checked to be the very ones that training never opened."""
+"""The held-out conversations of a run, checked to be the very file that training never opened."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class HeldOut:
         conversations: those that keep a reply after the cut.
         examples: the same as tokens, in the same order.
         answerable: those whose questions the model can read whole.
-        dropped: how many keep no reply.
+        dropped: how many keep no reply after the cut.
         cut: how many of ``conversations`` lost their end.
-        max_length: tokens at which the run cuts.
-        leak: the share that shares its prompt, or prompt and reply, with training (``prompt``, ``pair``).
+        max_length: the number of tokens at which the run cuts.
+        leak: the share whose prompt, or prompt and reply, is also in the training data (``prompt``, ``pair``).
     """
 
     conversations: Sequence[Conversation] = ()
@@ -54,7 +54,7 @@ def held_out(run: Run, moved_to: Path | None = None) -> HeldOut:
     """Read a run's eval set.
 
     Args:
-        run: finished.
+        run: a finished run.
         moved_to: where its prepared data lie now, if they have moved.
 
     Raises:
@@ -95,7 +95,9 @@ def _unchanged(run: Run, moved_to: Path | None) -> Path:
     path = directory / "eval.jsonl"
     if not path.is_file():
         raise CounselError(
-            "the run's eval set is not there", where=path, fix="say where its prepared data lie now with --data DIR"
+            "the run's eval set is not where it was",
+            where=path,
+            fix="say where its prepared data lie now with --data DIR",
         )
     if sha256_of(path) != recorded["sha256"].get("eval.jsonl"):
         raise CounselError(

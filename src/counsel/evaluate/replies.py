@@ -1,4 +1,4 @@
-"""``results/replies.jsonl``: every reply, asked for once. Scorers read it, and a stopped evaluation goes on from it."""
+"""``results/replies.jsonl``: every reply, asked for once. Scorers read it; a stopped evaluation goes on from it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Reply:
 
     Attributes:
         prompt: the digest of the conversation that was answered.
-        id: that conversation's own id, where it has one.
+        id: the id of that conversation, where it has one.
         system: who answered.
-        seed: of the draws.
+        seed: the seed of the draws.
         text: the reply as a person would have seen it.
         tokens: how many tokens the model drew.
         finish: why it ended.
@@ -55,7 +55,7 @@ class Replies:
         now = {s.name: s.digest for s in systems}
         text, kept = _text(path), []
         lines = text.split("\n")
-        for number, line in enumerate(lines[:-1], 1):  # what stands behind the last line's end was cut short by a crash
+        for number, line in enumerate(lines[:-1], 1):  # text after the last line end was cut short by a crash
             reply = _reply(line, f"{path}:{number}")
             if now.get(reply.system, reply.made_by) == reply.made_by:
                 kept.append(reply)
@@ -76,7 +76,7 @@ class Replies:
             system: who answers.
             prompts: conversations that end with the person's turn.
             rows: how many are asked for, and stored, together.
-            done: hears how many of the missing ones are there.
+            done: is called with the number of missing replies that have come so far.
         """
         missing = sorted(self.missing(system, prompts), key=lambda c: sum(len(m.content) for m in c.messages))
         for at in range(0, len(missing), rows):
@@ -90,7 +90,7 @@ class Replies:
         return [self._known[p.digest, system.digest] for p in prompts]
 
     def _add(self, replies: Iterable[Reply]) -> None:
-        """Append lines, and have the disk hold them before the next are asked for."""
+        """Append lines and wait until the disk holds them, before the next replies are asked for."""
         new = list(replies)
         try:
             with open(self.path, "a", encoding="utf-8") as f:

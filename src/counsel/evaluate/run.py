@@ -61,7 +61,7 @@ def evaluate(settings: EvaluateSettings, systems: Sequence[System], say: Say) ->
 
 @dataclass(frozen=True)
 class _Asker:
-    """Asks every system for a scorer's probes, and says so."""
+    """Puts a scorer's probes to every system, and tells the user what it asks."""
 
     systems: Sequence[System]
     store: Replies
@@ -69,7 +69,7 @@ class _Asker:
     say: Say
 
     def ask(self, scorer: str, probes: Probes) -> Answers:
-        """What they made of it."""
+        """What the systems answered."""
         replies = {}
         for system in self.systems if probes.prompts else ():
             missing = len(self.store.missing(system, probes.prompts))
@@ -97,7 +97,7 @@ def _chosen(only: Sequence[str]) -> list[str]:
     for name in only:
         if name not in SCORERS:
             raise CounselError(
-                f"there is no scorer {name!r}", where=f"--only {name}", fix=f"choose from {', '.join(SCORERS)}"
+                f"there is no scorer called {name!r}", where=f"--only {name}", fix=f"choose from {', '.join(SCORERS)}"
             )
     return [name for name in SCORERS if not only or name in only]
 
@@ -110,7 +110,7 @@ def _origin(settings: EvaluateSettings, run: Run) -> dict[str, Any]:
         "seed": settings.seed,
         "max_new_tokens": settings.max_new_tokens,
         "data_sha256": data,
-        "eval_sha256": data,  # the older name, which report and card also find in older results
+        "eval_sha256": data,  # the older name of the same value; report and card also read older results by it
         "adapter_sha256": sha256_of(run.adapter / "adapter_model.safetensors"),
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -131,7 +131,7 @@ def _unheard(n: int) -> None:
 
 
 def _tenths(total: int, what: str, say: Say) -> Done:
-    """Says every tenth of the way, and nothing in between."""
+    """Reports progress at every tenth of the way, and not in between."""
     said = 0
 
     def done(n: int) -> None:

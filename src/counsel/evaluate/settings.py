@@ -13,19 +13,19 @@ class EvaluateSettings:
     run: Path
     """The directory of a run that has finished training."""
     data: Path | None = None
-    """The prepared data, when they have moved since training; eval.jsonl must still be the very same file."""
+    """Where the prepared data lie now, if they have moved since training; eval.jsonl must be the very same file."""
     only: tuple[str, ...] = ()
     """Only these scorers (loss, samples); by default all of them."""
     guarded: bool = False
-    """Measure the product that people meet as well: the tuned model behind the screen and the crisis protocol."""
+    """Also measure the product that people meet: the tuned model behind the screen and the crisis protocol."""
     rows: int = 8
-    """Conversations that pass through the model together; changes the speed, not the result."""
+    """How many conversations pass through the model together; this changes the speed, not the result."""
     seed: int = 0
-    """Decides which conversations are shown as samples, the draws behind the intervals, and the guarded words."""
+    """Decides which conversations are samples, the draws behind the intervals, and the guarded replies."""
     resamples: int = 10_000
     """How often the conversations are drawn anew for an interval."""
     samples: int = 6
-    """How many prompts are answered by everyone who is measured, for a person to read."""
+    """How many prompts every measured system answers, for a person to read."""
     max_new_tokens: int = 200
     """The longest reply in tokens; a longer one is cut there."""
 

@@ -1,4 +1,4 @@
-"""What every scorer is given and gives.
+"""What every scorer is given, and what it gives back.
 
 A scorer sees conversations and what systems said to them, never a model, so that one suite measures the bare model, the
 guarded product or a remote endpoint. It names its probes, is handed what each system made of them, and returns scores.
@@ -24,8 +24,8 @@ class Suite:
     Attributes:
         held_out: the conversations that the run never saw.
         systems: the names of those who are measured, ``base`` and ``tuned`` first.
-        seed: of every draw.
-        resamples: draws behind an interval.
+        seed: the seed of every draw.
+        resamples: how many draws are behind an interval.
         samples: how many prompts a scorer that shows examples may take.
     """
 
@@ -46,11 +46,11 @@ class Probes:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the systems made of a scorer's probes, in their order; by the system's name.
+    """What the systems answered to a scorer's probes, by the system's name and in the order of the probes.
 
     Attributes:
-        replies: one to each prompt.
-        foreseen: of the examples; None for a system of which only words come out.
+        replies: one reply to each prompt.
+        foreseen: how well the examples were foreseen; None for a system that only gives words.
     """
 
     replies: Mapping[str, Sequence[Reply]] = field(default_factory=dict)
@@ -63,12 +63,12 @@ class Score:
 
     Attributes:
         name: what was measured.
-        system: of whom.
-        value: None where nothing could be scored: never 0 in its place.
+        system: the system that was measured.
+        value: the number; None where nothing could be scored, never 0 in its place.
         low: the lower end of the 95 % interval; None where there is none.
         high: its upper end.
         n: how many things the value is made from.
-        unscored: how many could not be scored, and are no part of the value.
+        unscored: how many could not be scored and are left out of the value.
     """
 
     name: str
@@ -81,9 +81,11 @@ class Score:
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.n == 0):
-            raise ValueError(f"{self.name} of {self.system}: a value is made from something, and nothing has no value")
+            raise ValueError(
+                f"{self.name} of {self.system}: a score has a value if, and only if, something was scored (n above 0)"
+            )
         if (self.low is None) != (self.high is None):
-            raise ValueError(f"{self.name} of {self.system}: an interval has two ends")
+            raise ValueError(f"{self.name} of {self.system}: an interval needs both ends or neither")
 
     @classmethod
     def none(cls, name: str, system: str, unscored: int) -> Score:
@@ -99,7 +101,7 @@ class Scores:
         scores: its numbers.
         details: what else ``results/SCORER.json`` holds.
         tables: further files, ``results/NAME.json``, by name.
-        told: one sentence for whoever waits; empty for none.
+        told: one sentence for the user who waits; may be empty.
     """
 
     scores: Sequence[Score] = ()
@@ -118,7 +120,7 @@ class Scorer(Protocol):
 
     @property
     def name(self) -> str:
-        """As ``--only`` and ``results/NAME.json`` call it."""
+        """Its name in ``--only`` and ``results/NAME.json``."""
 
     @property
     def validated(self) -> bool:

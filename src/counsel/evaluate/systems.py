@@ -1,4 +1,4 @@
-"""Who is measured: a name, and what can be asked of it. Systems are made above this room, which loads no model."""
+"""What is measured: a name, and what can be asked of it. Systems are made above this room, which loads no model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from counsel.model.render import Rendered
 from counsel.statistics import Floats
 
 Done = Callable[[int], None]
-"""Hears how many are done."""
+"""Is called with the number that are done so far."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Foreseen:
 
 
 Respond = Callable[[Sequence[Conversation], Done], list[Answer]]
-"""Conversations that end with the person's turn in, one answer to each out."""
+"""From conversations that end with the person's turn to one answer for each."""
 Foresee = Callable[[Sequence[Rendered], Done], Foreseen]
-"""Whole conversations in, how surprising their replies are out."""
+"""From whole conversations to how surprising the system finds their replies."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class System:
     Attributes:
         name: ``base``, ``tuned``, ``guarded``.
         respond: asks it for replies.
-        seed: of its draws.
-        made_of: everything else that its replies depend on, beside the conversation; JSON values.
-        foresee: asks it how likely it finds real replies; None where only words come out.
+        seed: the seed of its draws.
+        made_of: everything else that its replies depend on, besides the conversation; JSON values.
+        foresee: asks it how likely it finds real replies; None for a system that only gives words.
     """
 
     name: str

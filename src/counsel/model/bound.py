@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 FLOP_PER_PARAMETER_AND_TOKEN = 4
-"""Forward 2 and backward 2: frozen weights have no gradient of their own (LitGPT counts the same)."""
+"""2 forward and 2 backward, because frozen weights have no gradient of their own (LitGPT counts the same)."""
 
 
 def frozen_parameters(model: nn.Module) -> int:
-    """Frozen weights that a token is multiplied with: every linear layer, the head included, embeddings not."""
+    """The number of frozen weights that multiply a token: every linear layer and the head, but not the embeddings."""
     import torch
 
     count = 0

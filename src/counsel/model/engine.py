@@ -1,4 +1,4 @@
-"""The engine: requests in, replies out, in pieces or whole. One model behind one interface, and its scripted double.
+"""The engine turns requests into replies, in pieces or whole: one interface to a model, and a scripted double.
 
 One engine answers with and without its adapter, so base and tuned are asked side by side from one copy of the weights.
 A batched engine and upstreams are further classes with the same four methods.
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Finish = Literal["stop", "length"]
-"""Why a model ended: it ended its turn, or it ran out of room."""
+"""Why a reply ended: the model ended its turn, or it ran out of room."""
 
 
 class TooLong(CounselError):
-    """A conversation fills the model's context, so that there is no room for a reply."""
+    """The conversation fills the model's context, so there is no room for a reply."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How the next token is drawn. Temperature 0 is greedy; a seed belongs to one reply, whatever stands beside it."""
+    """How a token is drawn. Temperature 0 takes the likeliest. A seed fixes one reply, whatever its batch holds."""
 
     temperature: float = 0.7
     top_p: float = 0.9
@@ -49,7 +49,7 @@ class Request:
         conversation: ends with a user message.
         sampling: how it is drawn.
         tuned: with the adapter, where the engine has one; without it, the base answers.
-        begun: how the reply begins already; what comes is the rest.
+        begun: how the reply begins; the engine gives only the rest.
     """
 
     conversation: Conversation
@@ -100,7 +100,7 @@ class Engine(Protocol):
         """How many tokens a conversation takes as a prompt."""
 
     def complete(self, requests: Sequence[Request], said: Callable[[int], None] = ...) -> list[Completion]:
-        """One reply for each request; ``said`` hears how many are done."""
+        """One reply for each request; ``said`` is called with the number that are done."""
 
     def stream(self, request: Request) -> Generator[Delta, None, None]:
         """One reply as it comes. Leaving early stops the model at its next token."""
@@ -144,7 +144,7 @@ class TransformersEngine:
         self.model, self.tokenizer, self.rows = model, tokenizer, rows
         self.renderer = Renderer(tokenizer)
         self.limit: int = model.config.get_text_config().max_position_embeddings
-        # The adapter is switched on the model itself, so nobody else may be generating then.
+        # The adapter is switched on the model itself, so nobody else may generate at the same time.
         self._turn = Lock()
 
     def count(self, conversation: Conversation) -> int:
@@ -252,9 +252,9 @@ class TransformersEngine:
 
 
 def too_long(tokens: int, limit: int) -> TooLong:
-    """The error for a conversation of so many tokens."""
+    """The error for a conversation of this many tokens."""
     return TooLong(
-        f"the conversation has {tokens} tokens and the model reads at most {limit - 1}",
+        f"the conversation has {tokens} tokens, but the model reads at most {limit - 1}",
         fix="shorten it, or start a new conversation",
     )
 
@@ -271,7 +271,7 @@ def _until(ids: list[int], end: int) -> list[int]:
 
 
 class _Draw:
-    """Draws each row with a generator of its own, so that a reply depends on its seed and on nobody beside it.
+    """Draws each row with a generator of its own, so that a reply depends on its seed and not on the rest of its batch.
 
     Adding Gumbel noise to log-probabilities and taking the highest is drawing from them (Gumbel 1954; Maddison et al.
     2014), so ``generate`` may stay greedy.
@@ -305,7 +305,7 @@ class _Draw:
 
 
 def _pieces(tokenizer: PreTrainedTokenizerBase, put: Callable[[Delta], None]) -> Any:
-    """A streamer that puts whole words with the number of tokens behind them."""
+    """A streamer that passes on whole words, each with the number of tokens that it took."""
     from transformers import TextStreamer
 
     class Pieces(TextStreamer):  # type: ignore[misc]

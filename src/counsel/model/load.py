@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def be_quiet() -> None:
-    """Keep the libraries underneath from calling home or chattering; call it before they are imported.
+    """Keep the libraries underneath from calling home and from chattering. Call this before they are imported.
 
     TRL sends a ping when a trainer is made, and bitsandbytes asks the hub for a CPU kernel when the package
     ``kernels`` is installed: without that package it uses its own.
@@ -44,7 +44,7 @@ def load_base(base: str, precision: Precision | None = None, four_bit: bool = Tr
 
     Args:
         base: ``counsel-tiny``, a directory, or a hub id.
-        precision: of everything that is not 4-bit, and of the computing; None for the device's best.
+        precision: the number format to compute in, and of all weights that are not 4-bit; None for the device's best.
         four_bit: NF4 with double quantisation (QLoRA); otherwise the weights keep ``precision``.
 
     Raises:
@@ -111,6 +111,8 @@ def load_tuned(base: str, adapter: Path, precision: Precision | None = None, fou
     try:
         tuned = PeftModel.from_pretrained(model, str(adapter))
     except Exception as e:  # a broken file raises any of a dozen kinds, safetensors' own among them
-        raise CounselError(f"the adapter could not be loaded: {reason(e)}", where=adapter, fix="train it again") from e
+        raise CounselError(
+            f"the adapter could not be loaded: {reason(e)}", where=adapter, fix="train the adapter again"
+        ) from e
     tuned.eval()
     return tuned

@@ -2,7 +2,7 @@
 
 A model's full output for one batch is rows x length x vocabulary, gigabytes at Mistral's size. So the last
 hidden states are gathered at the positions that count, and only those go through the output layer, in pieces.
-Evaluation shares it with the valid loss of a run that trains through the model; ``fast.loss`` is that of packs.
+Evaluation and the valid loss of a run that trains through the model share it; ``fast.loss`` does the same for packs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 LOGITS_AT_ONCE = 2**25
-"""Numbers of the output layer that exist at a time: 128 MiB in fp32."""
+"""How many numbers of the output layer exist at a time: 128 MiB in fp32."""
 
 
 def summed_losses(
@@ -119,7 +119,7 @@ def _head(model: Any) -> Any:
 
 
 def _head_is_all(model: Any, example: Rendered) -> bool:
-    """Whether output layer after backbone is the whole model: some families scale or cap what comes out."""
+    """Whether the model is its backbone and output layer and nothing more; some families scale or cap the output."""
     import torch
 
     ids = torch.tensor([example.ids[:64]], device=model.device)

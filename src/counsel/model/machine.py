@@ -1,4 +1,4 @@
-"""What this process computes on: which GPU or the CPU, how much memory it took, how many threads pay."""
+"""What this process computes on: which GPU, or the CPU; how much memory it took; how many threads are worth using."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 
 def rank() -> int:
-    """Which of the processes that a launcher (torchrun, accelerate) started on this machine this is; 0 without one."""
+    """This process's number among those that a launcher (torchrun, accelerate) started here; 0 without a launcher."""
     given = os.environ.get("LOCAL_RANK", "0")
     return max(0, int(given)) if given.lstrip("-").isdigit() else 0  # some launchers say -1 for "alone"
 
@@ -43,9 +43,9 @@ def device() -> torch.device:
         return torch.device("cpu")
     if rank() >= torch.cuda.device_count():
         raise CounselError(
-            f"this is process {rank()} of this machine, and there are {torch.cuda.device_count()} GPUs",
+            f"this is process {rank()}, counted from 0, and the machine has only {torch.cuda.device_count()} GPUs",
             where="LOCAL_RANK",
-            fix="start one process for each GPU",
+            fix="start at most one process for each GPU",
         )
     return torch.device("cuda", rank())
 
@@ -84,7 +84,7 @@ def dtype_of(precision: Precision) -> torch.dtype:
 
 
 def wait() -> None:
-    """Wait until everything that was given to the GPU is done; nothing without one."""
+    """Wait until everything that was given to the GPU is done; without a GPU, return at once."""
     import torch
 
     if on_gpu():
@@ -92,7 +92,7 @@ def wait() -> None:
 
 
 def give_back() -> None:
-    """Give memory that nothing uses any more back to the GPU: other streams, and other programs, can use it then."""
+    """Give unused memory back to the GPU, so that other streams and other programs can use it."""
     import torch
 
     if on_gpu():
@@ -108,7 +108,7 @@ def peak_memory_gib() -> float | None:
 
 
 def settle_threads(parameters: int) -> None:
-    """Let this process use one thread from now on, when its model of so many parameters is small and on a CPU."""
+    """Let this process use one thread from now on, if its model of this many parameters is small and on a CPU."""
     import torch
 
     if not on_gpu() and parameters < SMALL:

@@ -1,8 +1,8 @@
-"""One rendering for training, evaluation, chat and serving: a conversation to ids and a mask.
+"""One rendering for training, evaluation, chat and serving: from a conversation to ids and a mask.
 
 The mask marks every assistant turn with its end-of-sequence token and nothing else. The base's own chat
 template is used as it is. Where it marks generation (``{% generation %}``), those marks are taken; where it
-does not (Mistral's), the marks are the text that each assistant turn adds to the rendered conversation.
+does not (Mistral's), what is marked is the text that each assistant turn adds to the rendered conversation.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
         ) from e
     if not tokenizer.chat_template:
         raise CounselError(
-            "this base has no chat template, so its conversations have no known form",
+            "this base has no chat template, so it is not known how it writes conversations",
             where=base,
             fix="use an instruct model, or put its chat_template.jinja beside the tokenizer",
         )
@@ -79,7 +79,7 @@ class Rendered:
 
     @property
     def foreseen(self) -> int:
-        """How many of them carry loss: a first token has nothing before it to be foreseen from."""
+        """How many of them carry loss; a first token carries none, because nothing comes before it."""
         return sum(self.mask[1:])
 
     def trains(self, token: int) -> bool:
@@ -114,7 +114,7 @@ class Renderer:
 
         Args:
             conversation: ends with a user message.
-            begun: how the reply begins, where it has begun already.
+            begun: how the reply begins, if it has begun already.
         """
         text, _ = self._text(conversation, ask=True)
         if begun:
@@ -140,7 +140,7 @@ class Renderer:
         return [(self.token_text(i), m) for i, m in zip(rendered.ids, rendered.mask, strict=True)]
 
     def token_text(self, token: int) -> str:
-        """What one token reads as, spaces included."""
+        """The text of one token, spaces included."""
         piece = self.tokenizer.convert_ids_to_tokens(token)
         if piece in self.tokenizer.all_special_tokens or token in self.tokenizer.added_tokens_decoder:
             return str(piece)
@@ -165,7 +165,7 @@ class Renderer:
                 at += 1
             ends = [i for i in range(first, at) if ids[i] == self.eos_id]
             last = ends[-1] if ends else at - 1
-            if not ends and at < len(ids) and ids[at] == self.eos_id:  # a template that marks all but the end
+            if not ends and at < len(ids) and ids[at] == self.eos_id:  # the template marks everything but the end token
                 last = at
             mask[first : last + 1] = [True] * (last + 1 - first)
         return Rendered(ids, mask)

@@ -1,6 +1,6 @@
 """``counsel card``: the run's README.md, a model card in which every number comes from a record of the run.
 
-No model is loaded, and nothing is computed: what no command of this run measured cannot be on the card.
+No model is loaded and nothing is computed, so the card cannot say what no command of this run has measured.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def eval_results(facts: Facts) -> list[Any] | None:
 
 
 def base_place(run: Run, facts: Facts) -> str | None:
-    """Where the snippet finds the base: the copy in the run, a hub id, or None for a directory of this machine."""
+    """Where the snippet finds the base: the copy in the run, a hub id, or None for a directory on this machine."""
     if (run.path / "base").is_dir():
         return "base"
     return None if facts.base_is_local else facts.base_home
@@ -120,5 +120,7 @@ def _unsaid(settings: CardSettings, facts: Facts) -> list[str]:
     }
     said = [f"the card does not say {what}; add {flag}" for flag, (given, what) in asked.items() if not given]
     if facts.loss is None:
-        said.insert(0, f"the card has no result yet; run `counsel evaluate --run {facts.name}` and write it again")
+        said.insert(
+            0, f"the card has no result yet; run `counsel evaluate --run {facts.name}` and then `counsel card` again"
+        )
     return said

@@ -11,7 +11,7 @@ _TELEPHONE = re.compile(r"(?<!\w)\+?\(?\d(?:[\s().\-/]*\d){6,}(?!\w)")
 
 @dataclass(frozen=True, kw_only=True)
 class CardSettings:
-    """What a model card says beyond what the run's records know."""
+    """What a model card says beyond what the run's records hold."""
 
     run: Path
     """The directory of a run that has finished training."""
@@ -35,5 +35,5 @@ class CardSettings:
             if given is not None and not given.strip():
                 raise ValueError(f"--{name} is empty")
             if given is not None and _TELEPHONE.search(given):
-                # Cards are copied into training data, and a number learned there is later told to someone in need.
+                # Cards get into training data, and a model may later tell a number from there to someone in need.
                 raise ValueError(f"--{name} holds a telephone number; give an e-mail address or a web page instead")

@@ -1,6 +1,6 @@
 """What a run's files say, read once. Report and model card share it.
 
-Nothing is computed here that a record does not hold: a page can only repeat what some command measured.
+Nothing is computed here, so a page can only repeat what some command has measured.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from counsel.model.render import TINY
 from counsel.records import Run
 
 KNOWN = ("training", "loss", "loss_by_conversation", "samples")
-"""Results with a place of their own on the pages."""
+"""The results that have a place of their own on the pages."""
 
 UNMEASURED = {
     "safety": "whether it answers a person in crisis safely, or can be led to harmful advice",
@@ -24,12 +24,12 @@ UNMEASURED = {
     "relevance": "whether its replies fit the question",
     "coherence": "whether it stays coherent over several turns",
     "human": "what counselors or the people they serve think of its replies",
-    "bias": "whether it answers people differently for who they are",
+    "bias": "whether it answers people differently because of who they are",
     "truthfulness": "whether what it states is true",
     "memorisation": "whether it gives away training text",
     "general": "what the base model could do before and cannot do now",
 }
-"""What a counseling model owes evidence of, by the name of the result that would give it."""
+"""What a counseling model should give evidence of, by the name of the result that would hold it."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,18 @@ class Facts:
 
     @property
     def base(self) -> str:
-        """The base's name: a hub id as it is, a directory by its last part, since its path is nobody's business."""
+        """The base's name: a hub id as it is; of a directory only the last part, because its path is private."""
         given = str(self.values["base"])
         return Path(self.base_home).name if self.base_is_local and given != TINY else given
 
     @property
     def base_is_local(self) -> bool:
-        """Whether the adapter looks for its base in a directory of this machine, rather than on a hub."""
+        """Whether the adapter looks for its base in a directory on this machine, and not on a hub."""
         return Path(self.base_home).is_absolute()
 
     @property
     def unmeasured(self) -> list[str]:
-        """What no result of this run speaks of."""
+        """What no result of this run gives evidence of."""
         return [text for name, text in UNMEASURED.items() if name not in self.results]
 
     @property
@@ -100,12 +100,12 @@ class Facts:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the loss was measured on another adapter than the one that training left."""
+        """Whether the loss was measured with a different adapter than the one that training left."""
         before = self.training.get("adapter_sha256")
         return bool(self.loss and before and self.loss["adapter_sha256"] != before)
 
     def command(self, private: bool) -> str:
-        """The training command, from the recorded settings; ``private`` keeps paths, else only last parts show."""
+        """The training command, from the recorded settings; whole paths only if ``private``, else their last parts."""
         words = ["counsel", "train"]
         files = {o for o in self.origins.values() if o.endswith(".toml")}
         for file in sorted(files):

@@ -1,4 +1,4 @@
-"""``report.html``: one page that tells a run, made from the run's files alone. It needs nothing but itself."""
+"""``report.html``: one page about a run, made from the run's files alone. It needs no other file and no network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from counsel.report.wording import cautions, change, duration, interval, number,
 
 
 def write_report(run: Run) -> Path:
-    """Write the page of a finished run; of one not evaluated yet too, which it then says.
+    """Write the page of a finished run. If the run has not been evaluated yet, the page says so.
 
     Returns:
         The page.

@@ -1,4 +1,4 @@
-"""Pictures for the report: lines as SVG that stretches, labels as text that does not.
+"""Pictures for the report: lines are SVG, which stretches; labels are text, which does not.
 
 The picture fills whatever width there is, on a telephone as on a desk; a picture drawn with its labels inside
 would shrink them with it. Colours are the page's, so that it also works in the dark.
@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 POINTS = 300
-"""A line has at most so many; a longer run is averaged in bins."""
+"""A line has at most this many points; a longer run is averaged in bins."""
 
 Point = tuple[float, float]
 
@@ -97,7 +97,7 @@ def _line(kind: str, points: Sequence[Point]) -> Markup:
 
 
 def _dots(kind: str, points: Sequence[Point]) -> Markup:
-    # A line of no length with round ends is a dot that stays round however the picture is stretched.
+    # A line without length but with round ends is a dot that stays round however the picture is stretched.
     return Markup('<path class="{}" d="{}"/>').format(kind, " ".join(f"M{x:.2f} {y:.2f}h0" for x, y in points))
 
 

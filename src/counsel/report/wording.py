@@ -7,7 +7,7 @@ from typing import Any
 from counsel.report.facts import Facts
 
 FEW_GROUPS = 30
-"""Below so many groups of prompts an interval is itself uncertain."""
+"""With fewer groups of prompts than this, an interval is itself uncertain."""
 
 
 def verdict(loss: dict[str, Any]) -> str:
@@ -47,11 +47,11 @@ def cautions(facts: Facts) -> list[str]:
     if loss["base"]["loss"] > loss["blind"]:
         said.append(
             f"On these replies the base does worse ({loss['base']['loss']:.2f}) than guessing blindly would "
-            f"({loss['blind']:.2f}): it is sure, and wrong. Much of the fall mends only that."
+            f"({loss['blind']:.2f}): it is sure of itself and wrong. Much of the fall only mends that."
         )
     if loss["groups"] < FEW_GROUPS:
         prompts = "one group" if loss["groups"] == 1 else f"only {loss['groups']} groups"
-        said.append(f"The held-out conversations come from {prompts} of prompts; so few say little.")
+        said.append(f"The held-out conversations come from {prompts} of prompts, and so few say little.")
     if facts.is_stale:
         said.append("The adapter has changed since it was evaluated; evaluate it again.")
     if loss["dropped"]:
@@ -74,7 +74,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def signed(value: float) -> str:
-    """A change, its sign always shown."""
+    """A change; its sign is always shown."""
     return f"{value:+.3f}".replace("-", "−")
 
 

@@ -1,7 +1,7 @@
 """Counts without content for California's yearly report: how often people were referred to crisis services.
 
 One small JSON file holds numbers by month and category and nothing else: no text, no person, no day. Several processes
-may count at once. docs/notices.md says how the yearly figures are made of it.
+may count at once. docs/notices.md says how to get the yearly figures from it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from counsel.files import lock, write_json
 from counsel.safety.verdict import CATEGORIES, Category
 
 TOTAL = "referrals"
-"""Stands in each month beside the categories; a referral of several categories is one referral."""
+"""The key of all referrals, beside the categories in each month; a referral with several categories counts once."""
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _PATIENCE = 10.0
-"""Seconds that another process is waited for; each holds the file for some milliseconds."""
+"""How many seconds to wait for another process; each holds the file for some milliseconds."""
 
 
 class Counters:
@@ -39,8 +39,8 @@ class Counters:
         """Count one referral: a person was shown a crisis service.
 
         Args:
-            categories: the verdict's; each is counted once, and none is a referral too.
-            on: the day; its year and month are all that is kept.
+            categories: those of the verdict; each is counted once. Without any, it still counts as a referral.
+            on: the day; only its year and month are kept.
 
         Raises:
             CounselError: for an unknown category, and when the file is damaged, cannot be written, or is held by
@@ -48,7 +48,7 @@ class Counters:
         """
         if unknown := set(categories) - set(CATEGORIES):
             raise CounselError(
-                f"{min(unknown)!r} is no category", where=self.path, fix=f"use some of {', '.join(CATEGORIES)}"
+                f"{min(unknown)!r} is not a category", where=self.path, fix=f"use some of {', '.join(CATEGORIES)}"
             )
         with self._lock():
             months = self._read()
@@ -90,14 +90,14 @@ class Counters:
             reason = e.strerror or str(e)
             raise CounselError(f"could not read the counts: {reason}", where=self.path, fix="check the path") from e
         except (ValueError, RecursionError) as e:
-            raise self._damaged("it is not JSON") from e
+            raise self._damaged("the file is not JSON") from e
         if not isinstance(content, dict) or content.keys() != {"months"} or not isinstance(content["months"], dict):
-            raise self._damaged("it does not hold months alone")
+            raise self._damaged("the file holds something besides months")
         for name, month in content["months"].items():
             if not _MONTH.fullmatch(name) or not isinstance(month, dict) or not month.keys() <= {TOTAL, *CATEGORIES}:
-                raise self._damaged(f"{name!r} is no month of counts")
+                raise self._damaged(f"{name!r} is not a month with counts")
             if any(type(n) is not int or not 0 < n <= month.get(TOTAL, 0) for n in month.values()):
-                raise self._damaged(f"the counts of {name} cannot be")
+                raise self._damaged(f"the counts of {name} are not possible")
         months: dict[str, dict[str, int]] = content["months"]
         return months
 
@@ -105,10 +105,12 @@ class Counters:
         return CounselError(
             f"the counts are damaged: {reason}; nothing was written",
             where=self.path,
-            fix="restore the file from a copy, or move it aside and count on in a new one",
+            fix="restore the file from a copy, or move it aside and go on with a new one",
         )
 
     def _lock(self) -> AbstractContextManager[None]:
-        """Hold the file among processes and threads."""
-        busy = CounselError("another process holds the counts", where=self.path, fix="find it and end it")
+        """Lock the file against other processes and threads."""
+        busy = CounselError(
+            "another process holds the counts", where=self.path, fix="wait for it, or find that process and end it"
+        )
         return lock(self.path.with_name(f".{self.path.name}.lock"), busy, patience=_PATIENCE)

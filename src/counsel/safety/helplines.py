@@ -1,7 +1,7 @@
-"""Which helplines of a country a person is shown, and how they are said; expired ones are withheld.
+"""Which helplines of a country a person is shown, and in which words; expired ones are withheld.
 
 The country is what a person chose or a deployment set, never a guess. Nothing here reads a clock: the day is an
-argument. No number is shown to anybody that does not stand in the registry (``counsel.helplines``).
+argument. Nobody is shown a number that is not in the registry (``counsel.helplines``).
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ _A_LINE = re.compile(r" (?:Lifeline|Hotline|Helpline|Line|line)$|^Línea ")
 
 
 def known_countries() -> tuple[str, ...]:
-    """The codes that have entries of their own, sorted; EU among them."""
+    """The codes of countries with entries of their own, sorted; EU is among them."""
     return tuple(sorted({line.country for line in load().lines} - {"*"}))
 
 
 def check_country(code: str) -> str:
     """The code in capitals, GB for UK.
 
-    Any two letters are taken, since every other country is shown the directory.
+    Any two letters are accepted, since for every other country the directory is shown.
 
     Raises:
-        CounselError: when it is no two letters.
+        CounselError: when it is not two letters.
     """
     plain = code.strip().upper()
     if not re.fullmatch(r"[A-Z]{2}", plain):
         raise CounselError(
-            f"{code!r} is no country code",
-            fix=f"give two letters as in ISO 3166; {', '.join(known_countries())} have lines of their own, "
-            "any other is shown the directory of helplines",
+            f"{code!r} is not a country code",
+            fix=f"give two letters as in ISO 3166; {', '.join(known_countries())} have lines of their own, and "
+            "for any other country the directory of helplines is shown",
         )
     return ALIASES.get(plain, plain)
 
@@ -55,13 +55,13 @@ def helplines(
         country: ISO 3166 alpha-2, ``EU``, or ``UK`` for GB; None when nobody has said.
         topic: one of ``TOPICS``, or None.
         today: expired entries are withheld on this day, and the directory is shown instead.
-        language: lines that answer in this language come first within their rank.
+        language: among equals, lines that answer in this language come first.
 
     Raises:
-        CounselError: when the country is no code or the topic is none of those known.
+        CounselError: when the country is not a code or the topic is not known.
     """
     if topic is not None and topic not in TOPICS:
-        raise CounselError(f"{topic!r} is no topic of a helpline", fix=f"use one of {', '.join(TOPICS)}")
+        raise CounselError(f"there is no helpline topic called {topic!r}", fix=f"use one of {', '.join(TOPICS)}")
     code = check_country(country) if country else None
     own = [line for line in load().lines if line.country == code]
     if not own and code in MEMBERS_OF_EU:
@@ -114,7 +114,7 @@ _SAID = {
 
 
 def _ways(line: Helpline, said: Mapping[str, str]) -> list[str]:
-    """How to reach it, the nearest way first."""
+    """How to reach the line, the most direct way first."""
     ways = []
     number = said["or"].join(n for n in (line.number, line.also) if n)
     press = said["press"].format(line.press) if line.press else ""
@@ -131,7 +131,7 @@ def _ways(line: Helpline, said: Mapping[str, str]) -> list[str]:
 
 
 def _facts(line: Helpline, said: Mapping[str, str], *, audience: bool) -> list[str]:
-    """What is known of it: for whom, free, at which hours."""
+    """What is known about the line: for whom it is, whether it is free, and at which hours."""
     if line.is_emergency:
         return []
     if line.is_directory:
@@ -157,7 +157,7 @@ def spoken(line: Helpline, language: str) -> str:
 
 
 def brief(line: Helpline, language: str, *, known: bool = False) -> str:
-    """The same in passing, to stand within a sentence after a word such as *with*.
+    """The same in brief, for the middle of a sentence, after a word such as *with*.
 
     Args:
         line: the helpline.

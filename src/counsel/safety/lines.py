@@ -1,4 +1,4 @@
-"""The lines that ``counsel screen`` reads: a JSON conversation, or a plain message, each."""
+"""The lines that ``counsel screen`` reads; each holds a JSON conversation or a plain message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def lines(files: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         try:
             opened = nullcontext(sys.stdin.buffer) if name == STDIN else open(name, "rb")  # noqa: SIM115
         except OSError as e:
-            raise CounselError(f"the file cannot be read: {e.strerror}", where=name, fix="check its name") from e
+            raise CounselError(
+                f"the file cannot be read: {e.strerror}", where=name, fix="check the name of the file"
+            ) from e
         with opened as stream:
             yield from _lines(stream, "standard input" if name == STDIN else name)
 

@@ -1,8 +1,9 @@
 """What the chat says about itself, and what the law makes it say: which notices are due now, in which words.
 
-An AI, not a professional; what is kept; when a human reads. Every visit begins with it and every question about it is
-answered, wherever people are; a jurisdiction only adds. The words, the laws with their sources and the phrases that ask
-are in ``notices.toml``. Nothing here reads a clock. docs/notices.md says what each law asks for; it is no legal advice.
+The chat says that it is an AI and not a professional, what is kept, and when a human reads it. Every visit begins with
+this, and every question about it is answered, wherever people are; a jurisdiction only adds to it. ``notices.toml``
+holds the words, the laws with their sources, and the phrases that ask. Nothing here reads a clock. docs/notices.md says
+what each law asks for; it is not legal advice.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ Kept = Literal["nothing", "this_device", "until_deleted"]
 Reads = Literal["never", "on_handoff", "for_quality"]
 NoticeKind = Literal["start", "returned", "unavailable", "asked", "reminder", "break"]
 KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
-"""In the order in which they are shown."""
+"""The kinds of notices, in the order in which they are shown."""
 _SLIPS = ("human", "person", "robot", "machine", "humano", "humana", "persona", "maquina")
-"""Words in which a slip of one letter is mended."""
+"""Words in which one wrong letter is corrected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """What a jurisdiction adds, as our sources tell it. The keys are explained at the top of ``notices.toml``.
+    """What a jurisdiction adds, according to our sources. The keys are explained at the top of ``notices.toml``.
 
     Attributes:
-        jurisdiction: where it holds; ``none`` adds nothing.
+        jurisdiction: where the law holds; ``none`` adds nothing.
         reminder_hours: 0 for never.
         minor_hours: 0 for never.
         absence_days: 0 for never.
-        therapy_allowed: whether the chat may be offered as therapy at all; where it is False, the chat must not.
+        therapy_allowed: whether the chat may be offered as therapy at all.
     """
 
     jurisdiction: Jurisdiction = "none"
@@ -68,12 +69,12 @@ class Policy:
     """What holds for a whole deployment.
 
     Attributes:
-        jurisdiction: whose law is kept; what the operator set or the person chose, never a guess from text.
+        jurisdiction: whose law is followed, as the operator set or the person chose it; never guessed from text.
         kept: what is kept of the talk: nothing, on this device alone, or by the team until it is deleted.
         reads: when a human on the team reads it: never, after a hand-off, or also to check its quality.
 
     Raises:
-        CounselError: for an unknown value, or when people are to read for quality what they do not keep.
+        CounselError: for an unknown value, or when people are to read for quality what is not kept.
     """
 
     jurisdiction: Jurisdiction = "none"
@@ -85,11 +86,11 @@ class Policy:
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise CounselError(
-                    f"{getattr(self, name)!r} is no known value of {name}", fix=f"use one of {', '.join(values)}"
+                    f"{getattr(self, name)!r} is not a known value of {name}", fix=f"use one of {', '.join(values)}"
                 )
         if self.reads == "for_quality" and self.kept != "until_deleted":
             raise CounselError(
-                f"nobody can read for quality what is kept as {self.kept!r}",
+                f"a team cannot read for quality when kept is {self.kept!r}",
                 fix="set kept to until_deleted, or reads to on_handoff or never",
             )
 
@@ -108,7 +109,7 @@ class Situation:
         asked: whether their message asks what they talk to (``asks_if_human``).
 
     Raises:
-        CounselError: for a time without a zone, and for one after ``now``: a clock went backwards.
+        CounselError: for a time without a zone, or for a time after ``now``, which means that a clock went backwards.
     """
 
     now: datetime
@@ -126,7 +127,7 @@ class Situation:
                 continue
             if time.utcoffset() is None:
                 raise CounselError(f"{name} has no time zone", fix="give an aware datetime, such as datetime.now(UTC)")
-            # In one zone Python compares and subtracts what the wall clock shows, which is wrong when it is changed.
+            # Within one zone Python compares and subtracts wall clock times, which is wrong when the clocks change.
             object.__setattr__(self, name, time.astimezone(UTC))
             if getattr(self, name) > self.now:
                 raise CounselError(
@@ -135,15 +136,15 @@ class Situation:
 
 
 def law(jurisdiction: Jurisdiction) -> Law:
-    """What a jurisdiction adds; the chat reads ``therapy_allowed`` here."""
+    """What a jurisdiction adds. Here the chat finds ``therapy_allowed``."""
     return _load().laws[jurisdiction]
 
 
 def due(policy: Policy, at: Situation) -> tuple[Notice, ...]:
-    """The notices to show now, in order; ask before the first message of a visit, and with every message.
+    """The notices to show now, in order. Call this before the first message of a visit, and with every message.
 
     When some were shown, ``now`` is the next call's ``last_notice_at``. The hours count from the start of the visit,
-    so that a notice for another reason never puts off the next one. While a human being answers, do not ask.
+    so that a notice for another reason never puts off the next one. Do not call this while a human being answers.
     """
     kept_law = law(policy.jurisdiction)
     words = _load().words["es" if at.language.casefold().split("-")[0] == "es" else "en"]
@@ -161,16 +162,16 @@ def due(policy: Policy, at: Situation) -> tuple[Notice, ...]:
 
 
 def _opening(kept_law: Law, at: Situation) -> Literal["start", "returned"] | None:
-    """The notice that opens a visit, or that somebody gets who comes back to one left open."""
+    """The notice that opens a visit, also for somebody who comes back to a visit that was left open."""
     told = at.last_notice_at is not None and at.last_notice_at >= at.started_at
     if kept_law.absence_days and at.last_seen and at.now - at.last_seen >= timedelta(days=kept_law.absence_days):
-        # Told at the start of this visit and before its first message counts as told.
+        # A notice at the start of this visit, before its first message, counts.
         return None if told and at.last_seen < at.started_at else "returned"
     return None if told else "start"
 
 
 def _passed(at: Situation, hours: int) -> bool:
-    """Whether a multiple of so many hours since the start has passed and nothing was shown after it."""
+    """Whether a multiple of this many hours has passed since the start, and no notice was shown after it."""
     if not hours:
         return False
     every = timedelta(hours=hours)
@@ -196,7 +197,7 @@ def privacy(policy: Policy, language: str) -> str:
 def asks_if_human(text: str) -> bool:
     """Whether a message asks what answers here, a human or a machine, or whether it is a professional.
 
-    English and Spanish, misspelt too. It leans to yes: the answer is true in any case.
+    It reads English and Spanish, also when misspelt. In doubt it says yes, because the answer is true in any case.
     """
     return _load().asking.finds(text)
 
@@ -211,7 +212,7 @@ class _Asking:
         self._reader = Reader(self._phrases.vocabulary, _SLIPS, table["typos"])
 
     def finds(self, text: str) -> bool:
-        """Whether a phrase stands there that nothing pardons."""
+        """Whether a phrase that asks is there, and nothing around it excuses it."""
         words = self._reader.read(text)
         found = self._phrases.find(words)
         pardons = [m for m in found if m.phrase >= self._until]
@@ -247,7 +248,7 @@ def read(path: Path) -> _Table:
     """The table in a file of one's own.
 
     Raises:
-        CounselError: for what cannot be read, a missing or unknown key, a law without a source or a date, a
+        CounselError: for a file that cannot be read, a missing or unknown key, a law without source or date, a
             jurisdiction that is missing or stands twice, or a phrase that cannot be read.
     """
     try:
@@ -267,7 +268,7 @@ def read(path: Path) -> _Table:
 
 
 def _same_keys(table: Mapping[str, Any], keys: set[str], where: str) -> None:
-    """Exactly these keys."""
+    """Check that the table has exactly these keys."""
     for key in sorted(keys ^ table.keys()):
         what, fix = ("unknown", "take it out") if key in table else ("missing", "restore it")
         raise CounselError(f"{key!r} is {what}", where=where, fix=fix)
@@ -280,12 +281,12 @@ def _law(entry: Mapping[str, Any], where: str) -> Law:
     _same_keys({k: 0 for k in entry if k not in types or k in needed}, needed, where)
     for key, value in entry.items():
         if type(value) is not types[key] or (isinstance(value, int) and value < 0) or value in ("", []):
-            raise CounselError(f"{key} is no {types[key].__name__} that can be used", where=where, fix=f"mend {key}")
+            raise CounselError(f"{key} is not a usable {types[key].__name__}", where=where, fix=f"mend {key}")
     return Law(**{**entry, "asks": tuple(entry["asks"])})
 
 
 def _check_words(words: Mapping[str, Any], where: str) -> None:
-    """Every wording is there, and none holds a number: those are in ``helplines.toml`` alone."""
+    """Every wording is there, and none holds a number; numbers are in ``helplines.toml`` alone."""
     _same_keys(words, {*KINDS, "kept", "reads", "also"}, where)
     _same_keys(words["kept"], set(get_args(Kept)), f"{where}.kept")
     _same_keys(words["reads"], set(get_args(Reads)), f"{where}.reads")
@@ -293,4 +294,4 @@ def _check_words(words: Mapping[str, Any], where: str) -> None:
     texts = {**{k: words[k] for k in KINDS}, **words["kept"], **words["reads"], **words["also"]}
     for key, text in texts.items():
         if not isinstance(text, str) or not text.strip() or any(c.isdigit() for c in text):
-            raise CounselError(f"{key} must be words without a number", where=where, fix="write a sentence in quotes")
+            raise CounselError(f"{key} must be a text without a number", where=where, fix="write a sentence in quotes")

@@ -23,7 +23,7 @@ def screen(files: Sequence[str], settings: ScreenSettings, say: Say) -> None:
     Args:
         files: to read; none, or ``-``, for standard input.
         settings: of the command.
-        say: prints one line of progress or trouble.
+        say: is called with each line of progress or trouble.
 
     Raises:
         CounselError: naming file and line of what cannot be read.
@@ -63,7 +63,7 @@ def show_helplines(country: str, settings: HelplinesSettings) -> None:
     """Print the helplines of a country, the most useful first.
 
     Raises:
-        CounselError: when the country is no code or the topic is not known.
+        CounselError: when the country is not a code or the topic is not known.
     """
     for helpline in helplines(country, settings.topic, today=date.today()):
         print(spoken(helpline, "en"))

@@ -15,9 +15,9 @@ class JudgeSettings:
     """An OpenAI-compatible server that is asked for a second opinion on what only the classifier sees. It is sent the
     last ten turns; give the address of a machine of your own. A key is read from COUNSEL_JUDGE_KEY."""
     judge_model: str = ""
-    """The model's name there."""
+    """The name that the judge's server gives the model."""
     judge_seconds: float = 5.0
-    """How long the second opinion may take; without one in time the verdict stands and says `degraded`."""
+    """How long the second opinion may take. If none comes in time, the verdict stands and says `degraded`."""
 
     def __post_init__(self) -> None:
         if not 0 < self.judge_seconds <= 600:
@@ -29,9 +29,9 @@ class ScreenSettings(JudgeSettings):
     """What is screened, and how."""
 
     plain: bool = False
-    """Read a message a line instead of a JSON conversation a line."""
+    """Read one plain message per line instead of one JSON conversation per line."""
     on_error: Literal["stop", "skip"] = "stop"
-    """At a line that cannot be read: stop, or name it and go on."""
+    """What to do at a line that cannot be read: stop, or name it and go on."""
     rules_only: bool = False
     """Leave the classifier out; verdicts then say `degraded`."""
     evaluate: tuple[Path, ...] = ()
@@ -39,7 +39,7 @@ class ScreenSettings(JudgeSettings):
     helplines: str | None = None
     """Moved to `counsel helplines COUNTRY`; still understood in this version."""
     topic: str | None = None
-    """Moved with --helplines."""
+    """Moved to `counsel helplines COUNTRY --topic TOPIC`, as --helplines did."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,7 @@
 """What screening says: a ``Verdict`` on what a person wrote, a ``Finding`` in what a model wrote.
 
 The levels are modelled on the ideation and behaviour items of the Columbia Suicide Severity Rating Scale, and are
-no clinical score: they decide what the software does next. docs/screening.md tells clinicians what each one means.
+not a clinical score: they decide what the software does next. docs/screening.md tells clinicians what each one means.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Level(IntEnum):
     high = 3
     """A plan, means, a time, preparation, or a recent attempt."""
     imminent = 4
-    """It is happening, or about to."""
+    """It is happening, or is about to happen."""
 
 
 Category = Literal[
@@ -32,7 +32,7 @@ Category = Literal[
 ]  # fmt: skip
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 VIOLENCE: frozenset[Category] = frozenset({"abuse", "sexual_violence"})
-"""Done to the person by somebody else."""
+"""The categories that somebody else does to the person."""
 
 Subject = Literal["self", "other", "unclear"]
 Time = Literal["present", "past", "hypothetical", "unclear"]
@@ -91,7 +91,7 @@ class Verdict:
 
     @property
     def last_plain_turn(self) -> int:
-        """The last turn with evidence of the rules: something was said in plain words; -1 where nothing was."""
+        """The last turn in which the rules found evidence, that is, plain words; -1 where there is none."""
         return max((e.turn for e in self.evidence if e.signal != CLASSIFIER), default=-1)
 
     def to_json(self) -> dict[str, Any]:

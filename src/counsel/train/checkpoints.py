@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 KEPT = 2
-"""How many of the newest are kept, and the best besides."""
+"""How many of the newest checkpoints are kept, besides the best one."""
 
 
 def checkpoints(home: Path) -> list[Path]:

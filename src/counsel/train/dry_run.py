@@ -34,7 +34,7 @@ class _Stopwatch(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Note the time at which a step has ended."""
-        machine.wait()  # a step on the fast way is queued by now, not done
+        machine.wait()  # on the fast way, the step is only queued by now and not done
         self.ticks.append(time.perf_counter())
         control.should_save = control.should_evaluate = False
 

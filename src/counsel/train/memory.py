@@ -1,4 +1,4 @@
-"""What happens when the GPU's memory is too small: the same learning in less of it."""
+"""What happens when the GPU's memory is too small: the run learns the same with less memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def fitting(settings: TrainSettings, work: Callable[[TrainSettings], T], say: Callable[[str], None]) -> T:
-    """Do the work with these settings, or with the first smaller ones that fit. Says each time what it goes on with.
+    """Do the work with these settings, or with the first smaller ones that fit. Report each time what it goes on with.
 
     Raises:
         CounselError: when not even one conversation fits.
@@ -35,7 +35,7 @@ def fitting(settings: TrainSettings, work: Callable[[TrainSettings], T], say: Ca
                 ) from None
         settings = smaller
         say(
-            f"out of memory: going on with --memory {settings.memory} --rows {settings.rows} --accumulate "
+            f"the memory is too small: going on with --memory {settings.memory} --rows {settings.rows} --accumulate "
             f"{settings.accumulate}{' --checkpointing' if settings.checkpointing else ''} (the same effective batch)"
         )
         machine.give_back()

@@ -14,16 +14,16 @@ def choose_mode(asked: str, obstacle: str | None, parameters: int, say: Callable
     """The way to train.
 
     Args:
-        asked: ``--memory``.
+        asked: the value of ``--memory``.
         obstacle: why packs cannot be used with this model here, or None.
-        parameters: of the model.
-        say: told when the way asked for cannot be taken.
+        parameters: how many the model has.
+        say: is told when the way that was asked for cannot be taken.
     """
-    # On a CPU a dequantised copy of a large model may not fit, and finding out would take the machine down.
+    # On a CPU a dequantised copy of a large model may not fit, and trying it could take the machine down.
     too_large = not machine.on_gpu() and parameters >= machine.SMALL
     if asked == "plain" or (asked == "auto" and too_large):
         return "plain"
     if obstacle:
-        say(f"training the plain way, several times slower: {obstacle}")
+        say(f"training goes the plain way, which is several times slower: {obstacle}")
         return "plain"
     return "balanced" if asked == "balanced" else "fast"

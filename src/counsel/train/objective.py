@@ -1,4 +1,4 @@
-"""What a run learns, apart from how it is kept safe: a new kind of training is a new ``Task``, not a new trainer."""
+"""What a run learns, apart from how it is kept safe. A new kind of training is a new ``Task``, not a new trainer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Objective(Protocol):
 
     @property
     def ruinous(self) -> float:
-        """A mean of the terms above which training has gone wrong."""
+        """If the mean of the terms is above this, training has gone wrong."""
         ...
 
     @property
@@ -37,7 +37,7 @@ class Objective(Protocol):
         ...
 
     def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """``Rows.examples`` to a batch; its list ``row`` says which they are."""
+        """Make a batch from ``Rows.examples``; its list ``row`` says which rows they are."""
         ...
 
     def count(self, batch: dict[str, Any]) -> int | torch.Tensor:

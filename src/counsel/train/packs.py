@@ -24,12 +24,12 @@ class Packs:
     """An ``Objective`` whose batches are packs.
 
     Args:
-        fast: computes them; what it minimises is its own objective.
+        fast: computes them, and minimises what it was given.
         pad_id: the token that fills a pack up.
     """
 
     conversations = 1
-    """In one example; a pair of replies would be two."""
+    """How many conversations one example holds; a pair of replies would be two."""
 
     def __init__(self, fast: FastStep, pad_id: int) -> None:
         self.fast, self.pad_id = fast, pad_id
@@ -41,7 +41,7 @@ class Packs:
 
     @property
     def reads_late(self) -> bool:
-        """A CPU has computed a step when it is handed over; a GPU has it in its queue."""
+        """On a CPU a step has been computed when it is handed over; on a GPU it may still be in the queue."""
         return self.fast.graphs
 
     def pack(self, examples: Sequence[dict[str, Any]]) -> Packed:
@@ -82,15 +82,15 @@ def ready_step(
 ) -> FastStep:
     """A step that is ready to train.
 
-    On a GPU every pass is captured and a step at the longest batch measured, so that a lack of memory shows now.
+    On a GPU every pass is captured, and a step at the longest batch is measured, so that a lack of memory shows now.
 
     Args:
         model: the PEFT model.
         settings: of the run.
         mode: ``fast`` or ``balanced``.
-        lengths: tokens of each conversation to come.
+        lengths: the number of tokens of each conversation to come.
         loss: what is minimised.
-        say: told how long it took.
+        say: is told how long this took.
 
     Raises:
         torch.cuda.OutOfMemoryError: when the longest batch does not fit.
@@ -99,11 +99,11 @@ def ready_step(
     on_gpu = machine.on_gpu()
     sizes = Sizes.of(settings.rows, settings.max_length) if on_gpu else Sizes(settings.rows, settings.max_length, 1)
     if on_gpu:
-        say(f"preparing the {mode} way: compiling and capturing a step")
+        say(f"preparing the {mode} way by compiling and capturing a step")
     fast = FastStep(model, sizes, resident=mode == "fast", graphs=on_gpu, objective=loss)
     if not on_gpu:
         return fast
-    machine.give_back()  # what loading and the weights' former home took: other streams cannot use it
+    machine.give_back()  # give back what loading and the former weights took, because other streams cannot use it
     found = likely(sizes, lengths)
     fast.prepare([sizes.longest, *(size for size in found if size != sizes.longest)])
     seconds = seconds_of_longest(fast)
@@ -132,7 +132,7 @@ def seconds_of_longest(fast: FastStep) -> float:
 
 
 def likely(sizes: Sizes, lengths: Sequence[int], draws: int = 2000) -> list[int]:
-    """The pack lengths that shuffled batches will have, longest first; rarer ones are captured when they come."""
+    """The common pack lengths of shuffled batches, longest first; rarer ones are captured when they come."""
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randint(len(lengths), (draws, sizes.rows), generator=generator)
     found = {sizes.fill(int(n)) for n in torch.tensor(lengths)[chosen].sum(1)}

@@ -25,12 +25,12 @@ class Speed:
         self._since: float | None = None
 
     def begin(self) -> None:
-        """A step begins. The clock starts, unless it has been running since the end of the step before."""
+        """Note that a step begins. The clock starts, unless it has been running since the end of the step before."""
         if self._since is None:
             self._since = time.perf_counter()
 
     def end(self, tokens: int) -> None:
-        """A step of so many tokens has ended. The first is not counted, since it pays for compiling and allocating."""
+        """Note that a step of this many tokens has ended. The first is not counted, because it includes compiling."""
         now = time.perf_counter()
         if self._since is not None and self.steps:
             self.busy += now - self._since
@@ -39,7 +39,7 @@ class Speed:
         self._since = now
 
     def pause(self) -> None:
-        """What follows is not a step, and its time is not counted."""
+        """Stop the clock: what follows is not a step."""
         self._since = None
 
     @property
@@ -73,7 +73,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self.run, self.say, self.share_of_bound = run, say, share_of_bound
         self.seconds_before, self.started = seconds_before, time.perf_counter()
         self.speed = Speed()
-        # The trainer counts this process's tokens only; a resumed run goes on from what it has recorded.
+        # The trainer only counts the tokens of this process; a resumed run goes on from what it has recorded.
         self.tokens_at_start = max((m["tokens"] for m in run.metrics() if "tokens" in m), default=0)
         self.tokens_before = self.tokens_at_start
         self.bar: Any = None

@@ -1,4 +1,4 @@
-"""Conversations to training rows: token ids and which are trained, cut to length, with what the cut cost."""
+"""From conversations to training rows: token ids and which are trained, cut to length, with what the cut cost."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from counsel.errors import CounselError
 from counsel.model.render import Rendered, Renderer
 
 MOST_DROPPED = 0.10
-"""The share of conversations that may be left without a trained token before the run is refused."""
+"""If a larger share of the conversations is left without a trained token, the run is refused."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Training rows and their losses to the cut.
+    """Training rows, and what they lost to the cut.
 
     Attributes:
         rendered: token ids of each row, and which are trained.
@@ -38,12 +38,12 @@ class Rows:
 
     @property
     def trained_tokens(self) -> int:
-        """Tokens that are trained, over all rows."""
+        """The number of trained tokens in all rows."""
         return sum(row.trained for row in self.rendered)
 
     @cached_property
     def lengths(self) -> list[int]:
-        """Tokens of each row."""
+        """The number of tokens of each row."""
         return [len(row.ids) for row in self.rendered]
 
     def take(self, order: Sequence[int]) -> Rows:
@@ -51,12 +51,12 @@ class Rows:
         return replace(self, rendered=[self.rendered[i] for i in order], names=[self.names[i] for i in order])
 
     def examples(self) -> list[dict[str, Any]]:
-        """As an ``Objective`` batches them: ``ids``, ``mask``, and ``row``, the place of each."""
+        """The rows as an ``Objective`` takes them: ``ids``, ``mask``, and ``row``, the place of each."""
         return [{"ids": row.ids, "mask": row.mask, "row": i} for i, row in enumerate(self.rendered)]
 
 
 def make_rows(conversations: Sequence[Conversation], renderer: Renderer, max_length: int, where: str) -> Rows:
-    """Render and cut; drop what has nothing left to train.
+    """Render and cut conversations; drop those with nothing left to train.
 
     Raises:
         CounselError: when nothing is left, more than a tenth would be dropped, or no end token is trained.

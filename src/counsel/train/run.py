@@ -30,14 +30,14 @@ from counsel.train.settings import Asked, TrainSettings
 Say = Callable[[str], None]
 
 FREE_TO_CHANGE = ("resume", "dry_run", "log_to", "run", "rows", "accumulate", "memory", "checkpointing")
-"""Settings that may differ when a run is resumed, because none of them changes what is learned."""
+"""Settings that may change when a run is resumed, because none of them changes what is learned."""
 
 
 def train(asked: Asked, say: Say, task: Task | None = None) -> Run:
     """Train an adapter.
 
     Args:
-        asked: the settings and where they came from.
+        asked: the settings, and where each came from.
         say: prints one line.
         task: what kind of training; supervised fine-tuning by default.
 
@@ -48,7 +48,9 @@ def train(asked: Asked, say: Say, task: Task | None = None) -> Run:
         CounselError: for whatever its user can mend; the run keeps its last whole checkpoint.
     """
     be_quiet()
-    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")  # less lost between blocks of memory
+    os.environ.setdefault(
+        "PYTORCH_ALLOC_CONF", "expandable_segments:True"
+    )  # so that less memory is lost between blocks
     settings, run = asked.settings, Run(asked.settings.run)
     if settings.log_to != "none" and not find_spec(settings.log_to):
         raise CounselError(
@@ -130,7 +132,7 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
     before = run.settings
     changed = [k for k, v in values.items() if k not in FREE_TO_CHANGE and before.get(k) != v]
     if changed:
-        listed = ", ".join(f"{k} was {before.get(k)!r}, now {values[k]!r}" for k in changed)
+        listed = ", ".join(f"{k} was {before.get(k)!r} and is now {values[k]!r}" for k in changed)
         raise CounselError(
             f"a resumed run must keep its settings: {listed}",
             where=run.path,
@@ -138,9 +140,9 @@ def _check_same(run: Run, values: dict[str, Any], files: dict[str, str]) -> None
         )
     if before["rows"] * before["accumulate"] != values["rows"] * values["accumulate"]:
         raise CounselError(
-            "a resumed run must keep rows x accumulate",
+            "a resumed run must keep the product of --rows and --accumulate",
             where=run.path,
-            fix=f"choose them to give {before['rows'] * before['accumulate']}",
+            fix=f"choose two whose product is {before['rows'] * before['accumulate']}",
         )
     if read_json(run.path / "environment.json")["data"]["sha256"] != files:
         raise CounselError(

@@ -16,8 +16,8 @@ class Schedule(TrainerCallback):  # type: ignore[misc]
         steps_per_epoch: optimizer steps of one epoch, the default interval.
         valid_steps: interval of the valid loss.
         save_steps: interval of checkpoints.
-        patience: after how many valid losses without a new best the run stops; None for never.
-        has_valid: whether there is anything to measure.
+        patience: the run stops after this many valid losses without a new best; None for never.
+        has_valid: whether there are rows for a valid loss.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class Schedule(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Keep a checkpoint that is the best so far, and stop when there has been no better one for long enough."""
+        """Keep a checkpoint that is the best so far; stop when there has been no better one for long enough."""
         if state.best_global_step == state.global_step:
             control.should_save = True
         if self.is_over(state):
             control.should_training_stop = control.should_save = True
 
     def is_over(self, state: Any) -> bool:
-        """Whether a run in this state has nothing left to do: every step is taken, or patience is at its end."""
+        """Whether a run in this state has nothing left to do: every step is taken, or its patience has run out."""
         measured = [entry["step"] for entry in state.log_history if "eval_loss" in entry]
         worse = sum(step > (state.best_global_step or 0) for step in measured)
         self.stopped_early = bool(self.patience and worse >= self.patience and state.global_step < state.max_steps)

@@ -46,7 +46,7 @@ class Session:
     preparing_seconds: float
 
     def was_over_at(self, checkpoint: Path) -> bool:
-        """Whether training had ended when this checkpoint was written; if so the model and its state are taken from it.
+        """Whether training had ended when this checkpoint was written. If so, load the model and its state from it.
 
         Such a run was killed between its last checkpoint and its adapter. The trainer itself would take one
         more step.
@@ -103,11 +103,11 @@ class Session:
 
 
 def choose_precision(settings: TrainSettings, say: Say) -> Precision:
-    """The number format to compute in. Says so when it cannot be the one that was asked for."""
+    """The number format to compute in. Tells the user when it cannot be the one that was asked for."""
     if settings.precision == "auto":
         return machine.best_precision()
     if settings.precision == "fp16" and not machine.on_gpu():
-        say("fp16 needs a GPU, so this CPU computes in fp32 instead")
+        say("fp16 needs a GPU, so this run computes in fp32 on the CPU instead")
         return "fp32"
     return settings.precision
 
@@ -126,7 +126,7 @@ def trainer_arguments(settings: TrainSettings, precision: Precision, output: Pat
         warmup_steps=round(settings.warmup_share * num_steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        # Fused, a skipped fp16 step needs no word from the GPU; on a CPU torch has had no fused AdamW for long.
+        # With fused AdamW a skipped fp16 step need not wait for the GPU. On a CPU, older torch has no fused AdamW.
         optim="adamw_torch_fused" if on_gpu else "adamw_torch",
         bf16=precision == "bf16",
         fp16=precision == "fp16",
@@ -142,7 +142,9 @@ def trainer_arguments(settings: TrainSettings, precision: Precision, output: Pat
         use_cpu=not on_gpu,
         dataloader_pin_memory=on_gpu,
     )
-    if arguments.n_gpu > 1:  # a process has one GPU; the trainer would spread every batch over all that it sees
+    if (
+        arguments.n_gpu > 1
+    ):  # a process uses one GPU, but the trainer would spread every batch over all GPUs that it sees
         arguments._n_gpu = 1
     return arguments
 

@@ -10,7 +10,7 @@ from typing import Literal
 Recipe = Literal["card", "counsel", "tiny"]
 
 PASS_TOKENS = 4096
-"""Conversations of one optimizer step pass together up to so many tokens: enough to keep a large GPU's matmuls busy."""
+"""A pass holds up to this many tokens of one optimizer step, enough to keep the matmuls of a large GPU busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,18 +24,18 @@ class TrainSettings:
     base: str = "counsel-tiny"
     """The model to tune: counsel-tiny, a directory, or a hub id such as mistralai/Mistral-7B-Instruct-v0.3."""
     recipe: Recipe = "counsel"
-    """Named defaults: the model card's own hyperparameters, Counsel's better ones, or quick ones for counsel-tiny."""
+    """A set of defaults: the model card's own (card), better ones (counsel), or quick ones for counsel-tiny (tiny)."""
 
     epochs: float = 3.0
     """How often the training conversations are seen."""
     max_steps: int | None = None
     """Stop after this many optimizer steps instead of whole epochs."""
     rows: int = 4
-    """Conversations that pass through the model together."""
+    """How many conversations pass through the model together."""
     accumulate: int = 1
-    """Passes that are summed into one optimizer step; rows x accumulate conversations make one step."""
+    """How many passes are summed into one optimizer step; a step holds rows x accumulate conversations."""
     max_length: int = 1024
-    """Tokens of a conversation that are read; the rest is cut off."""
+    """How many tokens of a conversation are read; the rest is cut off."""
 
     learning_rate: float = 2e-4
     """The highest learning rate."""
@@ -58,7 +58,7 @@ class TrainSettings:
     four_bit: bool = True
     """Hold the base in 4-bit NF4 with double quantisation (QLoRA)."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
-    """The number format of computing; auto takes the best that the machine has. Adapters are always fp32."""
+    """The number format to compute in; auto takes the best that the machine has. Adapters are always fp32."""
     padding: Literal["longest", "max-length"] = "longest"
     """Pad each batch to its longest conversation, or every batch to max-length as the card did."""
     memory: Literal["auto", "fast", "balanced", "plain"] = "auto"
@@ -66,14 +66,14 @@ class TrainSettings:
     plain runs every step through the model itself with TRL's loss; auto measures a step at the longest batch and takes
     the fastest that fits (on a CPU it goes by the model's size)."""
     checkpointing: bool = False
-    """With --memory plain: recompute activations in the backward pass, slower and in less memory."""
+    """With --memory plain: recompute activations in the backward pass, which is slower and takes less memory."""
 
     seed: int = 0
     """Decides the adapter's start and the order of the conversations."""
     valid_steps: int | None = None
-    """Measure the loss on valid.jsonl every so many steps; by default at the end of each epoch."""
+    """Measure the loss on valid.jsonl after every so many steps; by default at the end of each epoch."""
     save_steps: int | None = None
-    """Keep a checkpoint every so many steps; by default at the end of each epoch."""
+    """Keep a checkpoint after every so many steps; by default at the end of each epoch."""
     patience: int | None = None
     """Stop when the valid loss has not fallen for this many measurements; by default never."""
     resume: bool = False
@@ -81,11 +81,11 @@ class TrainSettings:
     dry_run: bool = False
     """Show the settings, the steps, and the time and memory of one measured step; train nothing."""
     log_to: Literal["none", "tensorboard", "trackio", "wandb", "mlflow"] = "none"
-    """Also hand the metrics to this tracker (its package must be installed)."""
+    """Also pass the metrics to this tracker, whose package must be installed."""
 
     def __post_init__(self) -> None:
         if not self.data:
-            raise ValueError("--data needs a prepared directory or at least one file")
+            raise ValueError("--data must name a prepared directory or at least one file")
         above_zero = (
             "epochs", "max_steps", "rows", "accumulate", "max_length", "learning_rate", "max_grad_norm",
             "rank", "alpha", "valid_steps", "save_steps", "patience",
@@ -99,7 +99,7 @@ class TrainSettings:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 0 and below 1")
 
     def grouped(self) -> TrainSettings:
-        """The same conversations in each step, more of them in a pass: the same gradient from larger matmuls."""
+        """Put more conversations into a pass and as many into a step: the same gradient from larger matmuls."""
         if self.memory == "plain":
             return self
         whole, most = self.rows * self.accumulate, max(self.rows, PASS_TOKENS // self.max_length)

@@ -24,7 +24,7 @@ from counsel.train.settings import TrainSettings
 Say = Callable[[str], None]
 
 IGNORED = -100
-"""How the library marks a token that is not trained; nothing else here does."""
+"""The library's mark for a token that is not trained; only the call to the library uses it."""
 
 
 class ThroughModel:
@@ -43,7 +43,7 @@ class ThroughModel:
         self.model, self.pad_id, self.width, self.held_out = model, pad_id, width, held_out
         add_fused_lm_head(model.get_base_model(), outputs=("log_probs",))
         config = model.config.get_text_config()
-        self.ruinous = 3 * math.log(config.vocab_size)  # three times worse than guessing evenly
+        self.ruinous = 3 * math.log(config.vocab_size)  # three times the loss of guessing evenly
         routed = hasattr(config, "output_router_logits")  # a mixture of experts, whose load has to stay balanced
         self.balance = getattr(config, "router_aux_loss_coef", 0.0) if routed else 0.0
 
@@ -62,7 +62,7 @@ class ThroughModel:
         }
 
     def count(self, batch: dict[str, Any]) -> torch.Tensor:
-        """See ``Objective``: trained tokens; a first one has nothing before it."""
+        """See ``Objective``. It counts trained tokens, but not a first one, which has nothing before it."""
         return batch["mask"][:, 1:].sum()  # type: ignore[no-any-return]
 
     def learn(self, batch: dict[str, Any], total: int | torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
@@ -102,17 +102,17 @@ def training_rows(settings: TrainSettings, data: Prepared, renderer: Renderer, s
         )
     valid = data.valid()
     if not valid:
-        say("valid.jsonl is empty: there is no valid loss, the last checkpoint is taken, and the run never stops early")
+        say("valid.jsonl is empty: without a valid loss, the last checkpoint is taken and the run never stops early")
         return rows, Rows([], [], 0, 0, 0)
     return rows, make_rows(valid, renderer, settings.max_length, str(data.path / "valid.jsonl"))
 
 
 def next_token(model: PeftModel, settings: TrainSettings, mode: Mode, pad_id: int, rows: Rows, say: Say) -> Objective:
-    """The objective, for the way that was chosen."""
+    """The objective for the way to train that was chosen."""
     if mode != "plain":
         return Packs(ready_step(model, settings, mode, rows.lengths, NextToken, say), pad_id)
     if settings.checkpointing:
-        model.enable_input_require_grads()  # else a recomputed layer of a frozen base has no gradient to give
+        model.enable_input_require_grads()  # else a recomputed layer of a frozen base passes no gradient on
     width = settings.max_length if settings.padding == "max-length" else None
     return ThroughModel(model, pad_id, width, held_out=max(settings.rows, 8))
 

@@ -1,9 +1,9 @@
 """The safe run: the Hugging Face trainer around an objective, with whole checkpoints, named rows and a true valid loss.
 
-What is learned comes from an ``Objective``. What is changed of the trainer, in one place each:
+What is learned comes from an ``Objective``. The trainer is changed in four ways, each in one place:
 - a checkpoint is written beside its place and renamed into it, so a killed run leaves none half-written;
 - the valid loss is the mean over all terms of the objective, not the mean of batch means;
-- a batch knows its rows, so that an error can name them;
+- a batch knows its rows, so that an error can name their conversations;
 - where a GPU may still be computing a step, its loss is read while the next one is computed.
 """
 
@@ -30,17 +30,17 @@ from counsel.train.unread import Unread
 class SafeTrainer(Trainer):  # type: ignore[misc]
     """The trainer of ``counsel train``.
 
-    Of the library it overrides three public methods and one private one (``tests/train/test_library.py`` holds them to
-    what this class expects), and calls one private one.
+    It overrides three public methods and one private method of the library, and calls one more private method.
+    ``tests/train/test_library.py`` checks that all of them are still what this class expects.
 
     Args:
         model: a PEFT model, its adapter in fp32.
         tokenizer: of its base.
         arguments: the trainer's settings; ``output_dir`` is where checkpoints go.
-        objective: what is learned.
-        rows: to train on.
+        objective: says what is learned.
+        rows: the rows to train on.
         valid: rows of the valid loss; may be empty.
-        callbacks: of the Hugging Face trainer.
+        callbacks: callbacks of the Hugging Face trainer.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         return loss
 
     def floating_point_ops(self, inputs: Any) -> int:
-        """Nothing; overridden because nobody reads it and counting the parameters at every batch takes milliseconds."""
+        """Zero; overridden because nobody reads it, and counting the parameters at every batch takes milliseconds."""
         return 0
 
     def _maybe_log_save_evaluate(
@@ -109,7 +109,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             self.save_checkpoint()
 
     def _log_unread(self) -> None:
-        """Log the step that is still unread, as of then.
+        """Log the step that is still unread, with the state of that time.
 
         Raises:
             CheckFailed: when the run has gone wrong; no checkpoint has been written since.
@@ -157,10 +157,10 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
     def save_checkpoint(self) -> None:
         """Write ``checkpoint-N`` whole: adapter, optimizer, scheduler, scaler, random numbers and place in the data.
 
-        The trainer writes it, as it will read it again, into a directory beside, from which it is renamed.
+        The trainer writes it in its own format into a directory beside its place, which is then renamed.
 
         Raises:
-            CounselError: when it cannot be written; those written before stay whole.
+            CounselError: when it cannot be written; earlier checkpoints stay whole.
         """
         home, name = Path(self.args.output_dir), f"checkpoint-{self.state.global_step}"
         part = home / f".part-{self.state.global_step}"

@@ -1,4 +1,4 @@
-"""A step that the GPU may still be computing: its loss is read later, so that the next step can be queued before."""
+"""A step that the GPU may still be computing. Its loss is read later, so that the next step can be queued first."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Unread:
     """One optimizer step.
 
     Attributes:
-        number: which one, from 1.
+        number: its number, from 1.
         epoch: how far the run was then.
-        learning_rate: that it was taken with.
-        tokens: read so far by this process.
-        rows: that it trained on.
+        learning_rate: the learning rate that it was taken with.
+        tokens: how many this process has read so far.
+        rows: the rows that it trained on.
         values: its loss and gradient norm, on their way to the host.
-        arrived: when they are there; None without a GPU.
+        arrived: tells when they have arrived; None without a GPU.
     """
 
     number: int

@@ -106,7 +106,7 @@ def test_a_broken_csv_row_is_told_by_its_first_line(tmp_path_factory: Any, field
     path = tmp_path_factory.mktemp("csv") / "d.csv"
     path.write_text(head + "only one field\n" + tail, newline="")
     line = 1 + sum(1 for _ in io.StringIO(head, newline=""))  # lines as an editor counts them
-    assert problems(path) == [(str(line), "the header has 2 fields, and this row has 1")]
+    assert problems(path) == [(str(line), "the header has 2 fields, but this row has 1")]
 
 
 @pytest.mark.parametrize(
@@ -116,24 +116,24 @@ def test_a_broken_csv_row_is_told_by_its_first_line(tmp_path_factory: Any, field
             "a.jsonl",
             b'{"messages": []}\n{"messages": 3}\n',
             "2",
-            "there are no messages, and no columns that are known",
+            "the record has neither messages nor keys known",
         ),
-        ("a.jsonl", b'\n\n{"Context": "a", "Response": 3}\n', "3", "Response is a number, and should be text"),
+        ("a.jsonl", b'\n\n{"Context": "a", "Response": 3}\n', "3", "Response is a number, but should be text"),
         ("a.jsonl", b'[{"role": "user", "content": "a"}]\n{oops}\n', "2", "not valid JSON: Expecting property name"),
         ("a.jsonl", b'{"messages": [{"role": "tool", "content": "a"}]}', "1", "has the role 'tool'"),
-        ("a.jsonl", b'{"messages": ["a"]}', "1", "message 1 is text, and should be an object"),
+        ("a.jsonl", b'{"messages": ["a"]}', "1", "message 1 is text, but should be an object"),
         (
             "a.jsonl",
             b'{"messages": [{"role": "user", "content": ["a"]}]}',
             "1",
-            "the content of message 1 is a list, and should be text",
+            "the content of message 1 is a list, but should be text",
         ),
         ("a.jsonl", b'{"Context": "\xff", "Response": "b"}', "1", "not UTF-8"),
         ("a.jsonl", b'{"Context": "a\0", "Response": "b"}', "1", "NUL byte"),
-        ("a.jsonl", b'"text"\n', "1", "the record is text, and should be an object or a list of messages"),
-        ("a.jsonl", b'{\n"Context": "a"}\n', "1", "goes over several lines"),
+        ("a.jsonl", b'"text"\n', "1", "the record is text, but should be an object or a list of messages"),
+        ("a.jsonl", b'{\n"Context": "a"}\n', "1", "runs over several lines"),
         ("a.jsonl", b'{"messages": ' + b"[" * 100_000, "1", "nested too deeply"),
-        ("a.csv", b'Context,Response\nx,y\n"a\nb",c,d\n', "3", "the header has 2 fields, and this row has 3"),
+        ("a.csv", b'Context,Response\nx,y\n"a\nb",c,d\n', "3", "the header has 2 fields, but this row has 3"),
         ("a.csv", b'Context,Response\nx,"y\nz\n', "2", "a quote opens here and never closes"),
         ("a.csv", b'Context,Response\n"x"y,z\n', "2", "the CSV is broken here"),
         ("a.csv", b"Context,Response\nx,\xff\n", "2", "not UTF-8"),

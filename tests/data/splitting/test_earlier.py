@@ -280,7 +280,7 @@ def touched(folder: Path) -> None:
             "--similarity 0.9",
             "use --similarity",
         ),
-        (rewritten("audit.json", lambda a: a.pop("settings")), "does not say how", "nobody changed"),
+        (rewritten("audit.json", lambda a: a.pop("settings")), "does not say how", "nobody has changed"),
     ],
 )
 def test_a_directory_whose_groups_cannot_be_kept_is_an_error(
@@ -294,5 +294,5 @@ def test_a_directory_whose_groups_cannot_be_kept_is_an_error(
 
 
 def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CounselError, match="there is no such directory"):
+    with pytest.raises(CounselError, match="the directory of prepared data does not exist"):
         again(tmp_path, pairs_of([(0, 0)]), tmp_path / "nowhere")

@@ -24,7 +24,7 @@ def test_an_occupied_place_is_refused(run: Prepare, source: Path, tmp_path: Path
     (tmp_path / "out").mkdir()
     run(source)  # an empty directory is free
     before = (tmp_path / "out/train.jsonl").read_bytes()
-    with pytest.raises(CounselError, match="already prepared data here.*--overwrite"):
+    with pytest.raises(CounselError, match="already holds prepared data.*--overwrite"):
         run(source, seed=1)
     assert (tmp_path / "out/train.jsonl").read_bytes() == before
     run(source, seed=1, overwrite=True)
@@ -32,7 +32,7 @@ def test_an_occupied_place_is_refused(run: Prepare, source: Path, tmp_path: Path
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("years")
-    with pytest.raises(CounselError, match="already something else here"):
+    with pytest.raises(CounselError, match="already holds something that is not prepared data"):
         run(source, out=other, overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "mine", "out"]
 

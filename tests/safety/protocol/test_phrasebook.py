@@ -176,10 +176,10 @@ def test_plain_lines_differ_and_unknown_languages_get_the_neutral_one() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("{emergency} now?", "{phone} now?", "no marked place"),
-        ("[[suicide.ask]]\nsay =", "[[suicide.ask]]\nsays =", "holds say"),
+        ("{emergency} now?", "{phone} now?", "not a known mark"),
+        ("[[suicide.ask]]\nsay =", "[[suicide.ask]]\nsays =", "needs say"),
         ("[cues.yes]", "[cues.yess]", "'yes' is missing"),
-        ("[cues.veteran]", "[cues.bears]\nwhole = []\n[cues.veteran]", "'bears' is no known cue"),
+        ("[cues.veteran]", "[cues.bears]\nwhole = []\n[cues.veteran]", "there is no cue called 'bears'"),
         ("[names]", "[name]", "'names' is missing"),
         ("[[suicide.ask]]", "[[suicide.ask", "could not be read"),
     ],

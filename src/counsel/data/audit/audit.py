@@ -35,11 +35,11 @@ class Audit:
     files: dict[str, dict[str, Any]]
     warnings: list[str] = field(default_factory=list)
     like: dict[str, Any] | None = None
-    """What became of an earlier preparation's groups; there only with ``--like``."""
+    """What became of an earlier preparation's groups; only with ``--like``."""
 
     @classmethod
     def of(cls, **figures: Any) -> Audit:
-        """An audit with its warnings, from the figures of every stage under the names of the fields."""
+        """An audit with its warnings, from the figures of every stage, given by the names of the fields."""
         audit = cls(version=_version(), **figures)
         return replace(audit, warnings=warnings(audit))
 
@@ -62,8 +62,8 @@ def warnings(audit: Audit) -> list[str]:
     if by_row:
         this = audit.leak["this_split"]
         said.append(
-            f"split by row: {this['prompt']:.0%} of the held-out rows have a prompt that is also trained on, "
-            f"{this['pair']:.0%} the reply too; an evaluation on them measures memory. Use --split group."
+            f"The split is by row: {this['prompt']:.0%} of the held-out rows have a prompt that is also trained on, "
+            f"and {this['pair']:.0%} the reply too. An evaluation on them measures memory. Use --split group."
         )
     doubles = audit.exact_duplicates + audit.duplicates_after_cleaning
     if doubles > 0.05 * audit.rows:
@@ -72,12 +72,12 @@ def warnings(audit: Audit) -> list[str]:
     cut = audit.truncation
     if cut["ends_lost"] > 0.02:
         said.append(
-            f"at {cut['max_length']} tokens {cut['ends_lost']:.0%} of the examples never show how an answer ends, "
+            f"At {cut['max_length']} tokens, {cut['ends_lost']:.0%} of the examples never show how an answer ends, "
             "and a model tuned on them may not stop. Raise --max-length."
         )
     if cut["without_reply"] > 0:
         said.append(
-            f"at {cut['max_length']} tokens {cut['without_reply']:.1%} of the examples lose their whole reply; "
+            f"At {cut['max_length']} tokens, {cut['without_reply']:.1%} of the examples lose their whole reply; "
             "training leaves them out."
         )
     if audit.rows_skipped:
@@ -85,15 +85,15 @@ def warnings(audit: Audit) -> list[str]:
     if audit.like:
         said += _about_earlier(audit.like)
     if audit.groups < 50:
-        said.append(f"only {audit.groups} groups of prompts: what is measured on so few says little.")
-    said.append("Masking is done by rules and misses some of what is personal; it is no guarantee of anonymity.")
+        said.append(f"There are only {audit.groups} groups of prompts; a measurement on so few says little.")
+    said.append("Masking works by rules and misses some personal data; it does not guarantee anonymity.")
     return said
 
 
 def _about_earlier(like: dict[str, Any]) -> list[str]:
     said = []
     if not sum(like["groups_kept"].values()):
-        said.append(f"no group of {like['directory']} came again: is it the right directory for --like?")
+        said.append(f"No group of {like['directory']} came again. Is it the right directory for --like?")
     if like["rows_left_out"]:
         said.append(
             f"{like['rows_left_out']:,} new rows were left out: their prompts are near to prompts of "

@@ -13,9 +13,9 @@ from counsel.conversation import Conversation
 from counsel.model.render import Rendered, Renderer
 
 LENGTHS = (256, 512, 1024, 2048)
-"""The limits in tokens whose cuts are always told."""
+"""The limits in tokens whose cuts the audit always reports."""
 MEASURED = 10_000
-"""At most so many conversations are tokenised for the audit; of more, so many are drawn at random."""
+"""At most this many conversations are tokenised for the audit; if there are more, this many are drawn at random."""
 PERCENTILES = (5, 25, 50, 75, 95, 99)
 _BATCH = 256
 
@@ -55,14 +55,14 @@ def measure(conversations: Sequence[Conversation], renderer: Renderer, max_lengt
 
 
 def drawn(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """The rows to measure: all of them, or of many a random 10,000 in their order."""
+    """The rows to measure: all of them, or a random 10,000 in their order if there are more."""
     if len(rows) <= MEASURED:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, MEASURED, replace=False))
 
 
 def figures(lengths: Lengths, of: int, tokenizer: str, max_length: int) -> dict[str, Any]:
-    """What the audit says of lengths, by its fields' names.
+    """What the audit says about lengths, by the names of its fields.
 
     Args:
         lengths: as they were measured.

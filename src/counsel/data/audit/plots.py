@@ -18,7 +18,7 @@ def draw(folder: Path, audit: dict[str, Any], lengths: NDArray[np.int64], suffix
     """Write the pictures.
 
     Args:
-        folder: where to.
+        folder: where the pictures are written.
         audit: the audit's own numbers.
         lengths: tokens of each measured conversation, shape (conversations,).
         suffix: ``svg`` or ``png``.
@@ -33,7 +33,7 @@ def draw(folder: Path, audit: dict[str, Any], lengths: NDArray[np.int64], suffix
 
     folder.mkdir(exist_ok=True)
     names = []
-    # Fixed salt and no date, so that the same data gives the same bytes.
+    # The salt is fixed and no date is written, so that the same data gives the same bytes.
     with plt.rc_context({"svg.hashsalt": "counsel", "font.size": 10, "axes.spines.top": False,
                          "axes.spines.right": False}):  # fmt: skip
         for name, height, paint in (("lengths", 3.2, _lengths), ("rows", 1.9, _rows), ("leak", 2.4, _leak)):

@@ -2,7 +2,7 @@
 
 Telephone numbers are found by their digits, not by national forms: any run of seven or more digits with at
 most four signs between two of them is one, unless it plainly is a date, years, a sum, a decimal or a count.
-Which of them are helplines, the registry says (``counsel.helplines``).
+The registry says which of them are helplines (``counsel.helplines``).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _CALL = re.compile(
     re.IGNORECASE,
 )
 _AROUND = 60
-"""How far back a word of calling or of paying is looked for, in characters."""
+"""How many characters back a word of calling or of paying is looked for."""
 _UNIT = re.compile(
     r"[^\S\n]?(?:%|percent|°|€|£|\$|(?:people|persons?|times|days?|weeks?|months?|years?|hours?|minutes?|mins?|seconds?|"
     r"dollars?|euros?|pounds?|bucks|usd|eur|kg|lbs?|miles?|km|met(?:er|re)s?|feet|steps|words|pages?|friends|men|women|"
@@ -71,12 +71,12 @@ _SPOKEN = re.compile(
 )
 _ONE = re.compile(rf"\b(?:{_ONES})\b", re.IGNORECASE)
 _COUNTED = frozenset(_ONES.split("|")) - {"one", "two"}
-"""A spoken number has one of these; most texts that say one or two have none."""
+"""A number in words has one of these, while most texts that say "one" or "two" have none."""
 _VALUES = {w: n for n, w in enumerate("zero one two three four five six seven eight nine".split())}
 
 
 def has_digit(text: str) -> bool:
-    """Whether there is any digit, of any script."""
+    """Whether the text holds a digit of any script."""
     # Ten searches for one character each are far quicker than one for a class.
     return any(d in text for d in "1023456789") or (not text.isascii() and bool(_DIGIT.search(text)))
 
@@ -151,7 +151,7 @@ def _is_known(digits: str, is_called: bool) -> bool:
 
 
 def _is_plain(run: str, digits: str, before: str, is_counted: bool) -> bool:
-    """Whether seven or more digits are plainly no telephone number."""
+    """Whether seven or more digits are plainly not a telephone number."""
     run = run.strip("([ ")
     if run.startswith("+"):
         return False

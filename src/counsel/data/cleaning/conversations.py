@@ -19,9 +19,9 @@ class Wording:
     """The words of a conversation, as ``counsel.text.words`` gives them."""
 
     prompt: str
-    """Of its first prompt."""
+    """The words of its first prompt."""
     whole: str
-    """Of all its turns, the system message left out."""
+    """The words of all its turns, without the system message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Cleaned:
 
     conversation: Conversation
     came: Wording
-    """Its words before cleaning, markup aside; the turns parted by a sign that no word holds."""
+    """Its words before cleaning, without markup; the turns are separated by a sign that occurs in no word."""
     kept: Wording
-    """Its words after cleaning; the turns run together."""
+    """Its words after cleaning, with the turns run together."""
 
 
 class ConversationCleaner:
@@ -49,7 +49,7 @@ class ConversationCleaner:
         self.without_reply = 0
 
     def figures(self) -> dict[str, Any]:
-        """What the audit says of cleaning, by its fields' names."""
+        """What the audit says about cleaning, by the names of its fields."""
         return {
             "rows_without_prompt": self.without_prompt,
             "rows_without_reply": self.without_reply,

@@ -45,7 +45,7 @@ class Excerpts:
             self._keep(1, self.missed, _Excerpt(where, _around(after, *match.span())))
 
     def _keep(self, which: int, kept: list[_Excerpt], excerpt: _Excerpt) -> None:
-        # Reservoir sampling: each has the same chance, however many there are.
+        # Reservoir sampling gives each one the same chance, however many there are.
         self._seen[which] += 1
         if len(kept) < self.size:
             kept.append(excerpt)
@@ -53,7 +53,7 @@ class Excerpts:
             kept[at] = excerpt
 
     def tell(self, say: Callable[[str], None]) -> None:
-        """Show both draws on the screen; they are personal data and are written nowhere."""
+        """Show both draws on the screen. They are personal data, so they are written nowhere else."""
         for title, kept, seen in (
             ("Masked", self.masked, self._seen[0]),
             ("Looks missed (a capital within a sentence, digits, an @)", self.missed, self._seen[1]),

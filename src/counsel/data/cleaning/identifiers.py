@@ -125,7 +125,7 @@ def addresses(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
 
 
 def birth_dates(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
-    """The places of days of birth; a year alone is none."""
+    """The places of days of birth; a year alone does not count."""
     if said.isdisjoint(_BORN):
         return
     for pattern in (_BIRTH, _BIRTH_AFTER):

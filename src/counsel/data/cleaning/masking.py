@@ -1,7 +1,7 @@
 """What is personal in a text, found by rules and masked by kind: ``[name]``, ``[phone]``, ``[address]``, …
 
 Rules find most of it and miss some; how much is measured in benchmarks/personal.py and said in
-docs/prepare.md. They are no guarantee of anonymity.
+docs/prepare.md. They do not guarantee anonymity.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Term:
 
 
 def read_terms(path: Path) -> tuple[Term, ...]:
-    """The terms of a ``--redact`` file: one a line, after a tab its kind; empty lines and # comments are passed over.
+    """The terms of a ``--redact`` file: one per line, its kind after a tab; empty lines and # comments are skipped.
 
     Raises:
         CounselError: when the file cannot be read or holds no term.
@@ -52,7 +52,7 @@ def read_terms(path: Path) -> tuple[Term, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as e:
-        reason = getattr(e, "strerror", None) or "it is not UTF-8"
+        reason = getattr(e, "strerror", None) or "the file is not UTF-8 text"
         raise CounselError(
             f"the list of words to mask could not be read: {reason}",
             where=path,
@@ -81,7 +81,7 @@ class Masker:
 
     Args:
         terms: what the user listed; found in any case, as whole words.
-        authors: author columns' values; these people's full names are masked wherever they stand.
+        authors: the values of author columns; the full names of these people are masked wherever they stand.
     """
 
     def __init__(self, terms: Iterable[Term] = (), authors: Iterable[str] = ()) -> None:
@@ -102,8 +102,8 @@ class Masker:
 
         Args:
             text: one turn.
-            said: its ``spoken_words``, when they are at hand; words of a longer text do no harm.
-            author: who wrote it or answers in it; this name's parts are masked on their own as well.
+            said: its ``spoken_words``, if the caller has them; the words of a longer text do no harm.
+            author: who wrote it or answers in it; each part of this name is also masked on its own.
         """
         said = spoken_words(text) if said is None else said
         found = [*self._listed(text, said), *self._author_spans(text, author, said)]
@@ -126,7 +126,7 @@ class Masker:
         return "".join([*parts, text[at:]])
 
     def mask(self, text: str) -> str:
-        """``find``, then ``replace``, until nothing more is found: a mask may free its neighbour."""
+        """``find`` and ``replace`` until nothing more is found, because a mask may free its neighbour."""
         for _ in range(3):
             spans = self.find(text)
             if not spans:
@@ -156,7 +156,7 @@ class Masker:
 
 
 def spoken_words(text: str) -> frozenset[str]:
-    """The words of a text in lower case; rules look here first, whether they need to look at the text at all."""
+    """The words of a text in lower case. Rules look here first, to see whether they need to read the text at all."""
     return parts_of(words(text))
 
 
@@ -176,7 +176,7 @@ def author_name(author: str) -> tuple[str, ...]:
 
 
 def _merged(found: list[Span]) -> list[Span]:
-    """Overlapping places become one, of the kind that was found first in order of trust."""
+    """Join overlapping places into one; it takes the kind that is trusted most."""
     order = {id(span): i for i, span in enumerate(found)}
     merged: list[Span] = []
     for span in sorted(found, key=lambda s: (s.start, -s.end)):

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 _TOKEN = r"[^\W\d_]+(?:[’'\-][^\W\d_]+)*"
 _WORD = re.compile(_TOKEN)
-# The set stands first, so that the search skips to it; what stands before the capital is looked at after.
+# The set comes first, so that the search skips to it; what stands before the capital is checked afterwards.
 _CAPITAL = re.compile(r"[A-ZÀ-ÖØ-ÞĀ-ſ](?<!\w.)[^\W\d_]*(?:[’'\-][^\W\d_]+)*")
 _CAP = rf"(?=[^\W\d_a-zß-öø-ÿ]){_TOKEN}"
 _CAPS = rf"((?:[A-Z]\. ?)?{_CAP}(?: {_CAP}|\.? [A-Z]\.)?(?: {_CAP})?)"
@@ -52,7 +52,7 @@ _AFTER_CUE = (
         rf"\s*[,.!]+\s*{_CAPS}(?=\s*(?:$|\n|, ?[A-Z]{{2}}))"
         rf"|\b(?i:luck|well|care|best|regards|wishes)\n+{_CAPS}(?=\s*(?:$|\n))"
     ),
-    # People are told, met and missed; other things with a capital are in the list of what is no name.
+    # People are told, met and missed; other things with a capital letter are in the list of what is not a name.
     re.compile(
         r"\b(?:told|tell|asked|ask|forgive|forgave|marry|married|dating|dated|met|miss|hate|love|loved|trust|trusted|"
         rf"texted|hugged|kissed|of|from|with)\s{_CAPS}"
@@ -71,7 +71,7 @@ _CLOSED = frozenset("luck well care best regards wishes sincerely warmly blessin
 """The last words of the cues above: a cue is tried only where one of its own stands before a capital."""
 _REMIND = re.compile(r"\b(?:remind(?:s|ed)? \w+ of|split from|broke up with|(?:together|lives?|living) with) $")
 _BEFORE_CUE = re.compile(r",? (?:said|says|told|texted|cheated|yelled|shouted|dumped|lied|passed away|and I|and me)\b")
-# Degrees are too many to list: after a comma any word in capitals is one, if it is no state or country.
+# There are too many degrees to list: after a comma, any word in capitals is one unless it is a state or country.
 _CREDENTIALED = re.compile(rf"\b{_CAPS}(?:,?\s+{CREDENTIAL}|,\s+(?!USA?\b|UK\b)[A-Z]{{3,6}}\b)")
 _DEGREES = frozenset(
     "LCSW LMFT LMHC LPC LPCC LCPC LICSW LMSW MFT MSW NCC PhD PsyD EdD MD MA MEd RN CADC CAP Ph Psy Ed".split()
@@ -108,7 +108,7 @@ def _lists() -> dict[str, frozenset[str]]:
 
 @lru_cache(maxsize=1)
 def _cues() -> dict[str, tuple[re.Pattern[str], ...]]:
-    """For the last word of each cue the patterns worth trying."""
+    """The patterns that are worth trying, for the last word of each cue."""
     lists = _lists()
     named, related, titled, greeted, closed, told = _AFTER_CUE
     cues: dict[str, tuple[re.Pattern[str], ...]] = {}
@@ -130,7 +130,7 @@ def find(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
 
     Args:
         text: one turn.
-        said: its words in lower case, by which most of the work is spared.
+        said: its words in lower case, which spare most of the work.
     """
     lists = _lists()
     found: set[tuple[int, int]] = set()
@@ -152,7 +152,7 @@ def find(text: str, said: frozenset[str]) -> Iterator[tuple[int, int]]:
 def _tokens_of(text: str, wanted: frozenset[str]) -> Iterator[tuple[int, str]]:
     """Where the wanted words begin a token of ``text``, in any case, with the whole token."""
     folded = text.lower()
-    if len(folded) != len(text):  # a letter whose lower case is longer would move all that follows
+    if len(folded) != len(text):  # a letter whose lower case is longer would shift everything after it
         folded = "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
     for word in wanted:
         at = folded.find(word)
@@ -166,7 +166,7 @@ def _tokens_of(text: str, wanted: frozenset[str]) -> Iterator[tuple[int, str]]:
 
 
 def _by_surroundings(text: str, start: int, token: str) -> Iterator[tuple[int, int]]:
-    """A capitalised word that what stands around it makes a name."""
+    """A capitalised word that is a name because of what stands around it."""
     lists = _lists()
     bare = _bare(token)
     folded = bare.casefold()
@@ -191,7 +191,7 @@ def _by_surroundings(text: str, start: int, token: str) -> Iterator[tuple[int, i
 
 
 def _ending_at(pattern: re.Pattern[str], text: str, start: int) -> str | None:
-    """What a cue's pattern takes for a name at ``start``, where it does."""
+    """What a cue's pattern takes for a name at ``start``, if anything."""
     for match in pattern.finditer(text, max(0, start - _AROUND), start + _AROUND):
         found = match.lastindex or 1
         if match.start(found) == start:

@@ -28,7 +28,7 @@ _BLOCK = (
 _TAG = re.compile(rf"</?(?:({_BLOCK})|{_INLINE}|\w{{1,3}}:\w+)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]\w{1,30});?")
 _AMP = re.compile(r"&(?:amp;)+")
-# Controls, byte order and direction marks, half surrogates; joiners stay, as scripts and emoji need them.
+# Controls, byte order and direction marks, half surrogates. Joiners stay, because scripts and emoji need them.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e"
                       "\u2060-\u206f\ufeff\ufff9-\ufffc\ud800-\udfff]")  # fmt: skip
 _NBSP = re.compile("[\u00a0\u202f\u2007]")
@@ -56,7 +56,7 @@ _SIGNATURE = re.compile(
 _SIGNED = re.compile(rf"(?:(?:[A-Z][\w.'’-]*+|\[[\w ]+\])[\s,]++){{1,4}}{_CREDENTIAL}\b.{{0,60}}", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
 _TAIL = 500
-"""Sign-offs are looked for in so many characters at a reply's end."""
+"""Sign-offs are looked for in this many characters at the end of a reply."""
 
 _OWN = r"(?:my|our)(?: own)? (?:office|practice|clinic|website|web ?site|site|web ?page|page|profile|blog|book|" \
        r"podcast|youtube|newsletter|contact|number|phone|e-?mail|agency)"  # fmt: skip
@@ -80,7 +80,7 @@ _OFFERED = frozenset("offer offering accepting provide taking".split())
 
 @dataclass(frozen=True, slots=True)
 class CleanedTurn:
-    """A cleaned turn, and what it was."""
+    """A turn after and before cleaning."""
 
     role: str
     text: str
@@ -90,7 +90,7 @@ class CleanedTurn:
     spans: list[Span]
     """What was masked in ``before``."""
     came: str
-    """Its words as it came, by which exact duplicates are told."""
+    """The words of the turn as it came, by which exact duplicates are recognised."""
     words: str
     """The words of ``text``."""
 
@@ -204,7 +204,7 @@ class Cleaner:
         cuts = [0, *(m.end() for m in _SENTENCE_END.finditer(tail))]
         pieces = [tail[a:b] for a, b in zip(cuts, [*cuts[1:], None], strict=True)]
         keep = len(pieces)
-        floor = 0 if head.strip() else 1  # a reply that is all sign-off stays
+        floor = 0 if head.strip() else 1  # a reply that is nothing but a sign-off stays
         while keep > floor:
             piece = pieces[keep - 1].strip()
             closes = _CLOSING.fullmatch(piece)
@@ -240,7 +240,7 @@ def _may_promote(said: frozenset[str]) -> bool:
 
 
 def spoken(text: str) -> str:
-    """The words of a turn as it came, by which exact duplicates are told: markup parts words and is no word."""
+    """The words of a turn as it came, by which exact duplicates are recognised; markup only separates words."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if "<" in text:

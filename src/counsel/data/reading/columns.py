@@ -16,7 +16,7 @@ PAIRS = (
     ("instruction", "output"),
     ("input", "output"),
 )
-"""Column names of prompt and reply that are known, in any case."""
+"""Known names of the columns for prompt and reply; capitals do not matter."""
 AUTHORS = ("therapistInfo", "therapistName", "therapist", "counselor", "counsellor", "author")
 """Columns that name who wrote the reply."""
 
@@ -38,7 +38,7 @@ class Columns:
         return None
 
     def missing(self, seen: list[str], where: str) -> CounselError:
-        """The error that names what was looked for, what is there, and what comes nearest."""
+        """The error that says what was looked for, which columns there are, and which come nearest."""
         names = ", ".join(seen[:30]) + (", …" if len(seen) > 30 else "")
         for flag, name in (("--prompt-column", self.prompt), ("--reply-column", self.reply)):
             if name and name not in seen:
@@ -51,7 +51,7 @@ class Columns:
         known = {n.casefold(): n for pair in PAIRS for n in pair}
         near = [s for s in seen if difflib.get_close_matches(s.casefold(), list(known), 1, 0.6)]
         return CounselError(
-            f"none of the columns are known for prompt and reply; the columns are: {names}",
+            f"no column has a known name for the prompt or the reply; the columns are: {names}",
             where=where,
             fix="name them with --prompt-column and --reply-column"
             + (f" (nearest: {', '.join(near)})" if near else ""),

@@ -17,17 +17,17 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def open_text(path: Path) -> IO[str]:
-    """A file's text with its line ends kept; bytes that are no UTF-8 become lone surrogates, to be told by row."""
+    """A file's text with its line ends; bytes that are not UTF-8 become lone surrogates, to be reported by row."""
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def text_problem(text: str) -> str:
     """Why a raw line is not proper text, or an empty string."""
     if "\0" in text:
-        return "there is a NUL byte"
+        return "the line holds a NUL byte"
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            return "the text is not UTF-8 here"
+            return "the line is not UTF-8 text"
     return ""

@@ -14,7 +14,7 @@ from counsel.files import sha256_of
 
 SAY_EVERY = 100_000
 _TOLD = 10
-"""So many broken rows are told with place and reason."""
+"""How many broken rows are reported with place and reason."""
 
 
 class Intake:
@@ -55,11 +55,11 @@ class Intake:
             self.inputs.append({"name": Path(name).name, "rows": self.read - before, **_identity(name)})
 
     def authors(self) -> Iterator[str]:
-        """What stands in the sources' author columns; for masking names beforehand."""
+        """The values of the sources' author columns, so that these names can be masked from the first row on."""
         return (author for name in self.names for author in sources.authors(name))
 
     def figures(self) -> dict[str, Any]:
-        """What the audit says of reading, by its fields' names."""
+        """What the audit says about reading, by the names of its fields."""
         return {
             "inputs": self.inputs,
             "rows_read": self.read,
@@ -74,7 +74,7 @@ class Intake:
             CounselError: unless broken rows are skipped.
         """
         if not self._skip_broken:
-            raise CounselError(reason, where=row.where, fix="mend it, or leave broken rows out with --on-error skip")
+            raise CounselError(reason, where=row.where, fix="correct it, or leave broken rows out with --on-error skip")
         self.skipped += 1
         if len(self.first_skipped) < _TOLD:
             self.first_skipped.append(f"{row.where}: {reason}")

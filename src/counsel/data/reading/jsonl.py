@@ -43,7 +43,7 @@ def _is_array(f: IO[str]) -> bool:
     try:
         first, _ = _DECODER.raw_decode(inside)
     except ValueError:
-        return True  # larger than the look, or broken: the array reader says which
+        return True  # larger than what was looked at, or broken; the array reader finds out which
     return not ({"role", "from"} & first.keys())
 
 
@@ -95,7 +95,7 @@ def _broken(what: str, where: str) -> CounselError:
     return CounselError(
         what,
         where=where,
-        fix="mend it, or write each record on a line of its own (JSONL), where a broken one can be skipped",
+        fix="correct it, or write each record on a line of its own (JSONL), so that a broken record can be skipped",
     )
 
 
@@ -112,7 +112,7 @@ class _Window:
         self._held, self.at = self._held[self.at :] + more, 0
 
     def skip(self, signs: str) -> str:
-        """Pass over white space and ``signs``; return the next character, empty at the end."""
+        """Skip white space and ``signs``; return the next character, or an empty string at the end."""
         while True:
             while self.at < len(self._held) and ((c := self._held[self.at]).isspace() or c in signs):
                 self.line += c == "\n"

@@ -28,10 +28,10 @@ def messages_of(messages: list[Any]) -> tuple[tuple[str, str], ...]:
     said = []
     for n, message in enumerate(messages, 1):
         if not isinstance(message, Mapping):
-            raise ValueError(f"message {n} is {kind_of(message)}, and should be an object with a role and a content")
+            raise ValueError(f"message {n} is {kind_of(message)}, but should be an object with a role and a content")
         speaker = message.get("role", message.get("from"))
         if not isinstance(speaker, str) or speaker.casefold() not in ROLES:
-            raise ValueError(f"message {n} has the role {speaker!r}, and should have user, assistant or system")
+            raise ValueError(f"message {n} has the role {speaker!r}, but the role should be user, assistant or system")
         content = message["content"] if "content" in message else message.get("value")
         said.append((ROLES[speaker.casefold()], text_of(content, f"the content of message {n}")))
     return tuple(said)
@@ -53,5 +53,5 @@ def text_of(value: Any, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {kind_of(value)}, and should be text")
+        raise ValueError(f"{name} is {kind_of(value)}, but should be text")
     return value

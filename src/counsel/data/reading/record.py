@@ -19,7 +19,7 @@ class Row:
     turns: tuple[tuple[str, str], ...] = ()
     """(role, content) in order; contents may be blank."""
     source: str = ""
-    """Where the conversation says it came from, or the file's name and line."""
+    """Where the conversation came from: what it says itself, or the file's name and line."""
     author: str = ""
     """Who wrote the reply, from an author column."""
     problem: str = ""
@@ -32,7 +32,7 @@ def record_row(record: Any, columns: Columns, where: str, source: str) -> Row:
         if isinstance(record, list):
             return Row(where, messages_of(record), source)
         if not isinstance(record, Mapping):
-            return Row(where, problem=f"the record is {kind_of(record)}, and should be an object or a list of messages")
+            return Row(where, problem=f"the record is {kind_of(record)}, but should be an object or a list of messages")
         origin = record.get("source")
         source = origin if isinstance(origin, str) and origin.strip() else source
         for name in ("messages", "conversations", "conversation"):
@@ -43,7 +43,7 @@ def record_row(record: Any, columns: Columns, where: str, source: str) -> Row:
             keys = ", ".join(map(str, list(record)[:20])) or "none"
             return Row(
                 where,
-                problem=f"there are no messages, and no columns that are known for prompt and reply; its keys: {keys}",
+                problem=f"the record has neither messages nor keys known for prompt and reply; its keys are {keys}",
             )
         turns = (
             ("user", text_of(record[found[0]], found[0])),

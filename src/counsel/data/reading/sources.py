@@ -44,12 +44,12 @@ def read(source: str, columns: Columns) -> Iterator[Row]:
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether a source that is no path can name a data set on a hub."""
+    """Whether a source that is not a path can name a data set on a hub."""
     return bool(_HUB_ID.fullmatch(source)) and not source.lower().endswith(_SUFFIXES)
 
 
 def authors(source: str) -> Iterator[str]:
-    """The author column of a source, if it has one, as far as it can be read; for masking names beforehand."""
+    """The values of a source's author column, as far as it can be read, so that these names can be masked."""
     path = Path(source)
     if path.is_file() and _format(path) in ("csv", "parquet"):
         yield from tables.authors(path)
@@ -103,7 +103,7 @@ def _no_such_file(path: Path) -> CounselError:
     names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
     near = difflib.get_close_matches(path.name, names, 1)
     fix = f"did you mean {folder / near[0]}?" if near else f"give a file: {FORMATS}"
-    return CounselError("there is no such file", where=path, fix=fix)
+    return CounselError("the file does not exist", where=path, fix=fix)
 
 
 def _is_directory(path: Path) -> CounselError:
@@ -122,13 +122,13 @@ def _from_hub(name: str, columns: Columns) -> Iterator[Row]:
     except Exception as e:  # the hub client raises a dozen kinds, from connection to parsing
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise CounselError(
-            f"there is no such file, and no data set of this name could be loaded: {reason}",
+            f"there is no file of this name, and no data set of this name could be loaded: {reason}",
             where=name,
             fix="check the spelling and the network, or download it and give the file",
         ) from e
     if "train" not in loaded and len(loaded) != 1:
         raise CounselError(
-            f"the data set has the splits {', '.join(loaded)}, and none of them is called train",
+            f"the data set has no split called train; its splits are {', '.join(loaded)}",
             where=name,
             fix="download the split that you want and give the file",
         )

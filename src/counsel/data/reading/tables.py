@@ -14,7 +14,7 @@ from counsel.data.reading.record import Row, record_row
 from counsel.errors import CounselError
 
 FIELD_LIMIT = 64 * 2**20
-"""The longest CSV field, in characters: one quote that never closes must not swallow the memory."""
+"""The longest CSV field, in characters, so that a quote that never closes cannot fill the memory."""
 _BATCH = 512
 
 
@@ -29,7 +29,7 @@ def _wide_fields() -> Iterator[None]:
 
 
 class _CheckedLines:
-    """Physical lines, with what was wrong in the first bad one since the last look."""
+    """Physical lines, with what was wrong in the first bad line since the last look."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -91,7 +91,7 @@ def csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
     for line, fields, problem in records:
         where = f"{path}:{line}"
         if not problem and len(fields) != len(header):
-            problem = f"the header has {len(header)} fields, and this row has {len(fields)}"
+            problem = f"the header has {len(header)} fields, but this row has {len(fields)}"
         if problem:
             yield Row(where, problem=problem)
             continue
@@ -143,7 +143,7 @@ def _author_column(names: list[str]) -> int | None:
 
 
 def authors(path: Path) -> Iterator[str]:
-    """The distinct-looking values of the author column; nothing when there is none or the file is broken."""
+    """The different values of the author column; nothing if there is no such column or the file is broken."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

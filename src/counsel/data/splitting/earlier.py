@@ -18,7 +18,7 @@ from counsel.data.splitting.spool import Spool, letters_key
 from counsel.errors import CounselError
 from counsel.text import words
 
-_UNCHANGED = "give --like a directory that `counsel prepare` made and that nobody changed"
+_UNCHANGED = "give --like a directory that `counsel prepare` made and that nobody has changed"
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Earlier:
     digest: str
     """The SHA-256 of its files together."""
     names: Keys
-    """Of each group, ascending, shape (groups,)."""
+    """The name of each group, ascending, shape (groups,)."""
     parts: Parts
     """Where each group is, shape (groups,)."""
     group: Numbers
     """The group of each prompt that the spool keeps of it, shape (prompts,)."""
     wholes: Keys
-    """The letters' keys of its whole conversations, shape (conversations,)."""
+    """The keys of its whole conversations by their letters alone, shape (conversations,)."""
     group_of_whole: Numbers
     """The group of each of them."""
 
@@ -67,7 +67,7 @@ def read_earlier(directory: Path, similarity: float, reclean: Callable[[str], st
         spool: takes the prompts.
 
     Raises:
-        CounselError: when the directory is not prepared data, or its groups are not such as are made now.
+        CounselError: when the directory is not prepared data, or its groups were not made as groups are made now.
     """
     prepared = Prepared.open(directory)
     _refuse_others(prepared, similarity)
@@ -124,7 +124,7 @@ def _refuse_others(prepared: Prepared, similarity: float) -> None:
         )
     if made["similarity"] != similarity:
         raise CounselError(
-            f"this data was grouped with --similarity {made['similarity']}, and now {similarity} is asked for",
+            f"this data was grouped with --similarity {made['similarity']}, but you now ask for {similarity}",
             where=prepared.path,
             fix=f"use --similarity {made['similarity']}, or leave --like out",
         )

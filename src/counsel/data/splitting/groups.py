@@ -17,9 +17,9 @@ class PromptGroups:
     """The distinct first prompts, joined into groups."""
 
     keys: Keys
-    """Of each prompt, those of an earlier preparation first, shape (prompts,)."""
+    """The key of each prompt, those of an earlier preparation first, shape (prompts,)."""
     joined: Numbers
-    """The number of the first prompt of each one's group, shape (prompts,)."""
+    """For each prompt, the number of the first prompt in its group, shape (prompts,)."""
     prompt: Numbers
     """The number of each row's prompt, shape (rows,)."""
     near_equal: int
@@ -52,6 +52,6 @@ def group_prompts(spool: Spool, earlier: Earlier | None = None) -> PromptGroups:
 
 
 def number_of(wanted: Keys, keys: Keys) -> Numbers:
-    """Where each wanted key stands among ``keys``, which hold every one of them once."""
+    """Where each wanted key stands among ``keys``; each occurs there exactly once."""
     by_key = np.argsort(keys)
     return by_key[np.searchsorted(keys, wanted, sorter=by_key)]

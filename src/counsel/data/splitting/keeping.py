@@ -22,7 +22,7 @@ class Kept:
     is_old: NDArray[np.bool_]
     """Whether its very prompt was there before."""
     is_torn: NDArray[np.bool_]
-    """Whether it is new, and near to prompts that are in different parts, by itself or by way of other new ones."""
+    """Whether its prompt is new and near to prompts in different parts, directly or through other new prompts."""
     bridges: int
     """How many sets of near-equal prompts hold earlier groups of different parts."""
 

@@ -1,4 +1,4 @@
-"""The three parts of prepared data, and how large the held-out ones shall be."""
+"""The three parts of prepared data, and how large the held-out ones should be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who goes where: duplicates out, near-equal prompts together, train, valid and eval apart."""
+"""Where each row goes: duplicates are left out, near-equal prompts stay together, and the parts stay apart."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from counsel.errors import CounselError
 
 @dataclass(frozen=True)
 class Split:
-    """For every row where it goes, and the group of prompts that it belongs to."""
+    """Where every row goes, and which group of prompts it belongs to."""
 
     part: Parts
-    """Of each row, shape (rows,)."""
+    """The part of each row, shape (rows,)."""
     group: Keys
     """The group's number, the same whatever the order of the rows, shape (rows,)."""
     exact_duplicates: int
@@ -35,7 +35,7 @@ class Split:
     """What became of an earlier preparation's groups, for the audit."""
 
     def figures(self, spool: Spool) -> dict[str, Any]:
-        """What the audit says of the split, by its fields' names."""
+        """What the audit says about the split, by the names of its fields."""
         figures: dict[str, Any] = {
             "rows": len(spool),
             "exact_duplicates": self.exact_duplicates,
@@ -83,7 +83,7 @@ def split(
     part = np.zeros(len(spool), np.int8)
     wanted = {Part.TRAIN: 1.0, Part.EVAL: shares.eval}
     if by == "row":
-        # As the card did: one share is held out, and it is eval; valid would be a third draw that it never made.
+        # As the card did: one share is held out, and it is eval. The card never drew a third part for valid.
         held = round(len(rows) * shares.eval)
         order = random.permutation(rows)
         part[order[held:]], part[order[:held]] = Part.TRAIN, Part.EVAL
@@ -102,7 +102,7 @@ def _sampled(rows: Numbers, sample: int | None, random: np.random.Generator) -> 
         return rows
     if sample > len(rows):
         raise CounselError(
-            f"--sample {sample} is more than the {len(rows)} conversations there are",
+            f"--sample {sample} asks for more than the {len(rows)} conversations that there are",
             fix=f"ask for at most {len(rows)}",
         )
     return random.permutation(rows)[:sample]
@@ -112,13 +112,13 @@ def _refuse_empty(part: Parts, shares: dict[Part, float]) -> None:
     for wanted, share in shares.items():
         if share > 0 and not (part == wanted).any():
             raise CounselError(
-                f"there are too few different prompts: none is left for {wanted.file}",
+                f"there are too few different prompts, so none is left for {wanted.file}",
                 fix="give more conversations, or a smaller --eval-share and --valid-share",
             )
 
 
 def without_duplicates(spool: Spool, preferred: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.bool_], int, int]:
-    """Which rows stay when of equal ones one does: the first, or the first preferred one.
+    """Which rows stay when one of several equal rows does: the first, or the first preferred one.
 
     Returns:
         whether each row stays, shape (rows,); how many do not for words that came equal; how many more do not.
@@ -151,7 +151,7 @@ def parts_by_group(group: Keys, shares: Shares, seed: int, earlier: Earlier | No
         wanted, taken, passed = share * len(group), int(sizes[part == held_out].sum()), []
         for i in turn:
             if taken >= wanted or (share > 0 and taken and taken + sizes[i] - wanted > wanted - taken):
-                passed.append(i)  # full, or further off with this group than without
+                passed.append(i)  # full, or further from its share with this group than without it
             elif share > 0:
                 part[i] = held_out
                 taken += int(sizes[i])

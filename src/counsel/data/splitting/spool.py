@@ -1,4 +1,4 @@
-"""Cleaned rows on disk, what is needed to compare them in memory: about 60 bytes a row."""
+"""Cleaned rows on disk; in memory only what is needed to compare them, about 60 bytes a row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BATCH = 512
 
 
 class Spool(AbstractContextManager["Spool"]):
-    """Rows in the order they came, each with four keys by which it is compared. At its end the file goes.
+    """Rows in the order they came, each with four keys by which it is compared. The file is deleted at the end.
 
     ``prompts`` and ``pairs`` say which words the first prompt and the whole conversation have *as they came*
     (markup aside); ``clean_prompts`` and ``clean_pairs`` say it of what is kept.
@@ -66,7 +66,7 @@ class Spool(AbstractContextManager["Spool"]):
     def add(self, cleaned: Cleaned) -> None:
         """Keep a row."""
         conversation, came, kept = cleaned.conversation, cleaned.came, cleaned.kept
-        # Run together, as markup or a lost line break may have parted or joined two words.
+        # The words are run together, because markup or a lost line break may have separated or joined two of them.
         keys = key(came.prompt), key(came.whole), key(kept.prompt), letters_key(kept.whole)
         for column, value in zip(self._keys, keys, strict=True):
             column.append(value)
@@ -168,5 +168,5 @@ def letters_key(whole: str) -> int:
 
 
 def _array(values: array[Any]) -> Keys:
-    # A copy: a view would forbid the array to grow.
+    # This is a copy, because the array could not grow while a view of it exists.
     return np.array(values, dtype=np.uint64)

@@ -1,1 +1,1 @@
-"""A prepared directory: its files, its planted secrets, and that it appears whole or not at all."""
+"""A prepared directory: its files and its planted secrets. It appears whole or not at all."""

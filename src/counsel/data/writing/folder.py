@@ -15,10 +15,10 @@ from counsel.files import lock, sync, unwritable
 
 @contextmanager
 def building(out: Path, overwrite: bool) -> Iterator[Path]:
-    """A new empty directory; at the end of the block it stands at ``out``, after an error nothing does.
+    """A new empty directory. At the end of the block it stands at ``out``; after an error nothing stands there.
 
     Args:
-        out: where the result shall stand.
+        out: where the result is to stand.
         overwrite: whether an earlier result there may be replaced.
 
     Raises:
@@ -55,10 +55,12 @@ def _refuse(out: Path, overwrite: bool) -> None:
     if not os.path.lexists(out) or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MADE).is_file():
-        raise CounselError("there is already something else here", where=out, fix="choose another --out")
+        raise CounselError(
+            "this place already holds something that is not prepared data", where=out, fix="choose another --out"
+        )
     if not overwrite:
         raise CounselError(
-            "there is already prepared data here", where=out, fix="add --overwrite, or choose another --out"
+            "this directory already holds prepared data", where=out, fix="add --overwrite, or choose another --out"
         )
 
 

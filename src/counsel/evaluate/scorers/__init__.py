@@ -9,4 +9,4 @@ from counsel.evaluate.scorers.samples import Samples
 from counsel.evaluate.suite import Scorer, Suite
 
 SCORERS: dict[str, Callable[[Suite], Scorer]] = {"loss": Loss, "samples": Samples}
-"""By name, in the order in which they measure."""
+"""The scorers by name, in the order in which they measure."""

@@ -1,6 +1,6 @@
 """Cross-entropy on the trained tokens of held-out conversations: how well a model foresees a counselor's reply.
 
-Range from 0 up, in nats a token; lower is better. It measures the manner of the conversations, and says nothing about
+It is 0 or more, in nats per token; lower is better. It measures the manner of the conversations, and says nothing about
 whether the model's own replies are good, safe or true.
 """
 
@@ -37,7 +37,7 @@ class Losses:
     tuned: Floats
     """The same after tuning."""
     tokens: Floats
-    """Shape (conversations,): how many tokens that were."""
+    """Shape (conversations,): how many trained tokens each one has."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Loss:
 
     suite: Suite
     name = "loss"
-    validated = True  # exact: the tests compare it with its definition, token by token
+    validated = True  # validated, because the tests compare it with its exact definition, token by token
 
     def probes(self) -> Probes:
         """Every held-out conversation, to be foreseen."""
@@ -66,7 +66,7 @@ class Loss:
                 "the loss is not finite, so the model's numbers overflow",
                 fix="train again with --precision bf16 or fp32",
             )
-        # the first token has nothing before it to be foreseen from
+        # the first token cannot be foreseen, because nothing comes before it
         tokens = np.array([sum(e.mask[1:]) for e in held_out.examples], dtype=np.float64)
         losses = Losses(base.losses, tuned.losses, tokens)
         table = summary(losses, held_out.groups, suite.seed, suite.resamples)
@@ -91,7 +91,7 @@ class Loss:
         for system in self.suite.systems:
             for kind, ends in (("loss", "interval"), ("perplexity", "perplexity_interval")):
                 if system not in ("base", "tuned"):
-                    yield Score.none(kind, system, every + dropped)  # it gives words, and no probabilities
+                    yield Score.none(kind, system, every + dropped)  # this system gives words, but no probabilities
                     continue
                 low, high = table[system][ends] or (None, None)
                 yield Score(kind, system, table[system][kind], low, high, every, dropped)

@@ -1,4 +1,4 @@
-"""Sample replies: the same held-out prompts answered by every system, unedited, for a person to read. No score."""
+"""Sample replies: the same held-out prompts, answered by every system, unedited, for a person to read. No score."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Samples:
 
     @cached_property
     def chosen(self) -> list[Conversation]:
-        """Drawn blindly, one a group, before anything is answered: nobody picked the good ones."""
+        """Draw the conversations blindly, one per group, before anything is answered: nobody picks the good ones."""
         draw = random.Random(self.suite.seed)
         groups = draw.sample(sorted(self._by_group), min(self.suite.samples, len(self._by_group)))
         return [draw.choice(self._by_group[g]) for g in groups]

@@ -10,6 +10,6 @@ What it does to one pass of a training step, from top to bottom:
 4. ``graphs``: 2 and its backward pass captured once for each length, so that the CPU launches two graphs.
 5. ``adapters``: every gradient in one flat tensor, of which the parameters' own gradients are views.
 
-``weights`` decides the memory: every frozen weight dequantised once and kept (``fast``), or dequantised by ``nf4`` each
-time it is used while activations are computed anew in the backward pass (``balanced``).
+``weights`` decides how much memory is needed. Every frozen weight is either dequantised once and kept (``fast``), or
+dequantised by ``nf4`` each time it is used, with activations computed anew in the backward pass (``balanced``).
 """

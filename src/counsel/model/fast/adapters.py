@@ -15,14 +15,14 @@ from counsel.model.fast.linear import Adapter
 class FlatAdapters:
     """The adapters' fp32 masters end to end, with a working copy and gradients.
 
-    The model's parameters become views of the masters, so the trainer, the optimizer and PEFT see what they always
-    see. All A come first, then all B, of one kind of group (q, k and v; o; ...) those of every layer together. The
+    The model's parameters become views of the masters, so nothing changes for the trainer, the optimizer and PEFT.
+    All A come first, then all B; within them, each kind of group (q, k and v; o; ...) has its layers together. The
     working copy holds each group's A one under the other and its B block-diagonal, times alpha / r, so that one
-    matmul serves all its projections.
+    matmul serves all projections of the group.
 
     Args:
         kinds: for each kind of group, for each decoder layer, its PEFT layers.
-        dtype: of the computing.
+        dtype: the number format of the working copy.
     """
 
     def __init__(self, kinds: Sequence[Sequence[Sequence[Any]]], dtype: torch.dtype) -> None:
@@ -60,7 +60,7 @@ class FlatAdapters:
         return found
 
     def begin(self) -> None:
-        """Take the masters as they are now; part of every forward pass."""
+        """Copy the masters as they are now; part of every forward pass."""
         self.working.flat_a.copy_(self.masters[: self.first_b])
         for master, block in self._blocks(self.masters, self.working):
             torch.mul(master, self.scale, out=block)

@@ -29,7 +29,7 @@ class Bounds:
 
     @property
     def rows(self) -> int:
-        """Conversations, what fills up included."""
+        """The number of conversations, the filling included."""
         return len(self.starts) - 1
 
 
@@ -53,7 +53,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) ->
 def _varlen(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
-    # Newer torch wants to be told of grouped heads; older takes them as they come.
+    # Newer versions of torch must be told about grouped heads; older ones take them as they come.
     grouped: Any = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
     starts, width = bounds.starts, bounds.width
     out: Any = varlen_attn(q, k, v, starts, starts, width, width, window_size=(-1, 0), **grouped)
@@ -69,7 +69,7 @@ def _each(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> 
 
 
 def _padded(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: Bounds) -> torch.Tensor:
-    """Into a grid with one conversation a row: padding stands behind, where no causal query looks."""
+    """Put tokens into a grid, one conversation per row; padding stands at the end, where no causal query looks."""
 
     def grid(x: torch.Tensor) -> torch.Tensor:
         wide = x.new_zeros(bounds.rows * bounds.width, *x.shape[1:])

@@ -28,7 +28,7 @@ GROUPS = (
     ("mlp", ("gate_proj", "up_proj")),
     ("mlp", ("down_proj",)),
 )
-"""The projections of a decoder layer, those of one input together."""
+"""The projections of a decoder layer; those with the same input are grouped."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Decoder:
         resident: keep every weight dequantised; otherwise dequantise when needed, compute activations anew
             in the backward pass, and keep what enters each layer in the host's memory.
         ops: what stands between the matmuls: ``formulas``, or on a GPU ``fused``.
-        longest: tokens of the longest pack.
+        longest: how many tokens the longest pack has.
     """
 
     def __init__(self, model: Any, resident: bool, ops: Any, longest: int) -> None:
@@ -80,7 +80,7 @@ class Decoder:
             self.hosts = [*torch.empty(len(self.layers), longest, width, dtype=self.dtype, pin_memory=True)]
         if resident:
             del named, kinds, groups, group
-            machine.give_back()  # what the 4-bit weights took
+            machine.give_back()  # give back what the 4-bit weights took
 
     def __call__(self, x: torch.Tensor, positions: torch.Tensor, bounds: Bounds) -> torch.Tensor:
         """Hidden states (T, D) that the head reads.
@@ -111,7 +111,7 @@ class Decoder:
     def _whole(
         self, layer: Layer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, bounds: Bounds
     ) -> torch.Tensor:
-        """A layer from stream to stream, so that one tensor is all that is kept of it."""
+        """A layer from stream to stream, so that only one tensor of it is kept."""
         normed = self.ops.norm(x, layer.before_attention, self.config.rms_norm_eps)
         x, change = self._layer(layer, x, normed, cos, sin, bounds)
         return x + change
@@ -125,7 +125,7 @@ class Decoder:
         sin: torch.Tensor,
         bounds: Bounds,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The stream behind the attention, and what the MLP adds to it."""
+        """The stream after the attention, and what the MLP adds to it."""
         c = self.config
         q, k, v = self.ops.split_and_rotate(layer.qkv(normed), cos, sin, c.num_attention_heads, c.num_key_value_heads)
         x, normed = self.ops.add_norm(x, layer.o(attend(q, k, v, bounds)), layer.before_mlp, c.rms_norm_eps)
@@ -133,9 +133,9 @@ class Decoder:
 
 
 def _to_host(stream: int, host: torch.Tensor | None, tensor: torch.Tensor) -> torch.Tensor:
-    """Send what enters a layer to the host's memory; all else that a checkpoint keeps is small and stays.
+    """Send what enters a layer to the host's memory; everything else that a checkpoint keeps is small and stays.
 
-    ``stream`` is the address of what enters: autograd keeps this hook, and would keep a tensor in it too.
+    ``stream`` is the address of what enters, not the tensor: autograd keeps this hook and would keep the tensor too.
     """
     if host is None or tensor.data_ptr() != stream:
         return tensor
@@ -157,7 +157,7 @@ def _plain(layer: Any) -> Any:
 
 
 def _settle(part: nn.Module, names: tuple[str, ...], dtype: torch.dtype) -> Kept:
-    """Keep a group's weights resident, and let the model's own layers look into the same memory."""
+    """Keep a group's weights resident, and let the model's own layers use the same memory."""
     layers = [getattr(part, name) for name in names]
     kept, plain = keep([_plain(p) for p in layers], dtype)
     for name, layer, linear in zip(names, layers, plain, strict=True):

@@ -14,7 +14,7 @@ Forward = Callable[[torch.Tensor, torch.Tensor, Bounds], torch.Tensor]
 
 @dataclass(frozen=True)
 class Buffers:
-    """Where every graph reads and writes: made once, for the longest pack (T tokens, D wide).
+    """The memory in which every graph reads and writes, made once for the longest pack (T tokens, D wide).
 
     Attributes:
         x: (T, D) embeddings.
@@ -44,7 +44,7 @@ class Buffers:
 
 
 class Memory:
-    """What the graphs of all lengths share: a pool, as only one of them is under way at a time, and a stream."""
+    """What the graphs of all lengths share: a stream, and a pool, because only one of them runs at a time."""
 
     def __init__(self) -> None:
         self.pool = torch.cuda.graph_pool_handle()
@@ -56,7 +56,7 @@ class Memory:
 
 
 def warm_up(buffers: Buffers, forward: Forward, memory: Memory) -> None:
-    """Run both passes once uncaptured: what is compiled or loaded on first use cannot be captured."""
+    """Run both passes once uncaptured, because what is compiled or loaded on first use cannot be captured."""
     x = buffers.x.detach().requires_grad_()
     memory.stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(memory.stream):

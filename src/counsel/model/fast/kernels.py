@@ -1,4 +1,4 @@
-"""Our own Triton kernels, where measuring asked for them; imported only on a GPU.
+"""Our own Triton kernels, where measurements called for them; imported only on a GPU.
 
 What torch.compile made of the same formulas took 171 µs for SwiGLU's gradient and about 230 µs for the rotations of
 one layer (896 tokens of Mistral-7B, H100): it evaluates both sides of every ``cat``. ``bitsandbytes`` unpacks NF4 at
@@ -50,7 +50,7 @@ def rotate(  # type: ignore[no-untyped-def]
     x_stride,
     out_stride,
     heads,
-    turned,  # so many heads are turned, the others copied
+    turned,  # this many heads are rotated; the others are copied
     SIGN: tl.constexpr,  # 1 forward, -1 for the gradient
     HEADS: tl.constexpr,
     HALF: tl.constexpr,

@@ -1,7 +1,7 @@
 """A frozen projection with its adapter, forward and backward, in the fewest matmuls.
 
 ``y = x Wᵀ + (x Aᵀ) (s B)ᵀ`` (LoRA, Hu et al. 2021). W is frozen, so its gradient is never formed. The gradients of A
-and B are written where they belong instead of travelling through autograd: hundreds of small additions less.
+and B are written where they belong instead of travelling through autograd, which saves hundreds of small additions.
 """
 
 from __future__ import annotations

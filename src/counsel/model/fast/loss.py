@@ -1,6 +1,6 @@
 """What a pass minimises, from the hidden states of a pack; today the cross-entropy of the next token.
 
-The head is frozen, so the gradient for the hidden states is all there is to find: it is found in the forward pass,
+The head is frozen, so only the gradient for the hidden states is needed. It is computed in the forward pass,
 and the logits of more than ``CHUNK`` tokens never exist at once.
 """
 
@@ -15,7 +15,7 @@ import torch
 from counsel.model.fast.pack import Packed
 
 CHUNK = 256
-"""Trained tokens whose logits exist at once: 16 MiB at a vocabulary of 32,768 in 16 bits."""
+"""How many trained tokens have their logits at once: 16 MiB at a vocabulary of 32,768 in 16 bits."""
 
 
 class PackLoss(Protocol):
@@ -26,7 +26,7 @@ class PackLoss(Protocol):
     """
 
     ruinous: float
-    """A mean of the terms above which training has gone wrong."""
+    """If the mean of the terms is above this, training has gone wrong."""
 
     def count(self, pack: Packed) -> int:
         """How many terms the sum has; a step's loss is the mean over those of all its packs."""
@@ -57,7 +57,7 @@ class NextToken:
 
     def __init__(self, head: torch.Tensor, ops: Any) -> None:
         self.head, self.cross_entropy = head, ops.cross_entropy
-        self.ruinous = 3 * math.log(len(head))  # three times worse than guessing evenly
+        self.ruinous = 3 * math.log(len(head))  # three times the loss of guessing evenly
 
     def count(self, pack: Packed) -> int:
         """Trained tokens."""
@@ -107,5 +107,5 @@ def head_loss(
 
 
 def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """On its way to the device, without waiting for it."""
+    """Send it to the device, without waiting for it to arrive."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

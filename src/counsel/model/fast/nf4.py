@@ -1,7 +1,7 @@
 """NF4 with double quantisation back to 16 bits in one kernel, where ``bitsandbytes`` takes four.
 
-The same arithmetic in the same order (value of the code, times the block's scale, which is itself a code times its
-own block's scale, plus an offset, all in fp32), so the same bits; QLoRA, Dettmers et al. 2023, section 3.
+It does the same arithmetic in the same order, so it gives the same bits: the value of the code times the block's scale,
+which is itself a code times its own block's scale plus an offset, all in fp32 (QLoRA, Dettmers et al. 2023, section 3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Conversations end to end, without padding between them: exact, because attention and positions start anew in each."""
+"""Conversations end to end, without padding; exact, because attention and positions start anew in each of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 
 @dataclass(frozen=True)
 class Packed:
-    """The conversations of one pass, filled up to one of a few lengths. T tokens, S conversations, n trained tokens.
+    """The conversations of one pass, filled up to one of a few lengths: T tokens, S conversations, n trained tokens.
 
     Attributes:
         ids: (T) token ids.
         positions: (T) each token's place in its conversation.
         starts: (S + 2) where each conversation starts, int32; what fills the pack up is a conversation of its own.
-        rows: (T) which conversation a token belongs to; S for what fills up.
+        rows: (T) which conversation a token belongs to; S for the filling.
         where: (n) the places whose next token is trained.
         targets: (n) those next tokens.
         tokens: how many of the T are conversation.
@@ -72,7 +72,7 @@ class Sizes:
 
 
 def pack(ids: Sequence[Sequence[int]], masks: Sequence[Sequence[bool]], sizes: Sizes, pad_id: int) -> Packed:
-    """Conversations to one pack.
+    """Put conversations into one pack.
 
     Args:
         ids: of each conversation.

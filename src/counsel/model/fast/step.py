@@ -1,4 +1,4 @@
-"""One pass of a training step, and the loss alone, over packed conversations. What is minimised is given to it."""
+"""One pass of a training step, or the loss alone, over packed conversations. The caller says what is minimised."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FastStep:
         model: a PEFT model that ``supported.unsupported`` has nothing against.
         sizes: the packs to come.
         resident: keep the dequantised weights (more memory, faster); the model itself stays usable. Otherwise its
-            embeddings move to the host's memory, and only this can run it.
+            embeddings move to the host's memory, and only this object can run it.
         graphs: capture the passes; needs a GPU.
         objective: makes what is minimised from the head (V, D) and the operations that this step uses.
     """
@@ -81,7 +81,7 @@ class FastStep:
         return self.objective(pack, buffers.end, torch.ones((), device=self.head.device), learn=False)
 
     def prepare(self, sizes: Iterable[int]) -> None:
-        """Capture these lengths. All are tried uncaptured first, so that the memory for it is given back before."""
+        """Capture these lengths. All are tried uncaptured first, so that the memory for that is given back before."""
         packs = [full(size, self.sizes) for size in sizes]
         for pack in packs:
             warm_up(self._fill(pack), self.decoder, self.memory)
@@ -113,7 +113,7 @@ class FastStep:
 
 
 def _embeddings(base: Any, to_host: bool) -> torch.Tensor:
-    """The embeddings, looked up where they lie: a few rows a step are sent faster than all of them are kept."""
+    """The embeddings, looked up where they lie: sending a few rows per step costs less than keeping them all there."""
     weight = base.get_input_embeddings().weight
     table: torch.Tensor = weight.detach()
     if to_host and table.data_ptr() != base.get_output_embeddings().weight.data_ptr():

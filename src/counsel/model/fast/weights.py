@@ -12,7 +12,7 @@ from torch import nn
 from counsel.model.fast.nf4 import dequantise
 
 MOST = 2**24
-"""Elements from which a weight is dequantised in halves, to need half the buffer."""
+"""A weight with more elements than this is dequantised in halves, so that it needs half the buffer."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def room(weights: Sequence[Any], dtype: torch.dtype) -> torch.Tensor:
 
 
 def keep(layers: Sequence[nn.Linear], dtype: torch.dtype) -> tuple[Kept, list[nn.Linear]]:
-    """Projections of one input as one resident matrix, and the same projections as plain layers that look into it.
+    """Projections of one input as one resident matrix, and the same projections as plain layers that use its memory.
 
     Dequantised once or each time, NF4 gives the same bits.
     """

@@ -1,7 +1,8 @@
-"""What the crisis protocol still has to talk about: each flow a list of steps, each with whether it is due.
+"""What the crisis protocol still has to talk about: each flow is a list of steps, each with when it is due.
 
-A *flow* is what the talk is about, a *step* one reply and the question it ends with. An answer is read for all that it
-holds (``heard``), so a question that has been answered in passing is never asked. docs/protocol.md shows this table.
+A *flow* is what the talk is about. A *step* is one reply and the question that it ends with. An answer is read for all
+that it holds (``heard``), so a question that has been answered in passing is never asked. docs/protocol.md shows this
+table.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ASKS = {
 
 
 def asks(flow: str, step: str) -> str:
-    """What the question at a place is about; empty where any answer will do."""
+    """What the question of a step is about; empty where any answer will do."""
     return ASKS.get(f"{flow}.{step}", ASKS.get(step, ""))
 
 
@@ -43,7 +44,7 @@ class Standing:
 
     known: Known
     done: frozenset[str]
-    """Steps of this flow that were said."""
+    """The steps of this flow that have been said."""
     level: Level
     about: str
     person: bool
@@ -57,7 +58,7 @@ class Standing:
 
     @property
     def thoughts(self) -> bool:
-        """Whether thoughts of suicide are to be reckoned with: named, left open, or said before and not denied."""
+        """Whether thoughts of suicide must be assumed: they were named, left open, or said before and not denied."""
         return self.said("thoughts", "yes", "unsure") or (
             self.level >= Level.moderate and self.about != "abuse" and not self.said("thoughts")
         )
@@ -69,7 +70,7 @@ class Standing:
 
     @property
     def planned(self) -> bool:
-        """Whether a plan is to be reckoned with."""
+        """Whether a plan must be assumed."""
         return self.said("plan", "yes", "unsure") or (self.level >= Level.high and not self.said("plan", "no"))
 
     @property
@@ -84,7 +85,7 @@ class Item:
 
     step: str
     when: str
-    """When it is due, in words, for docs/protocol.md; a step is never due a second time."""
+    """When the step is due, in words, for docs/protocol.md; no step is due a second time."""
     due: Callable[[Standing], bool]
 
 
@@ -203,7 +204,7 @@ AGENDA: dict[str, tuple[Item, ...]] = {
     "support": (Item("open", "always", _always),),
     "check": (Item("check", "always", _always),),
 }
-"""The steps of each flow in their order; the first that is due is said. Where none is left, the talk is handed back."""
+"""The steps of each flow in order. The first that is due is said; when none is left, the talk is handed back."""
 
 IMMINENT = (
     "urge",
@@ -218,21 +219,21 @@ IMMINENT = (
     "handed",
     "settle",
 )
-"""The steps of imminent danger, which go by the answer and have no end of their own (``machine``)."""
+"""The steps of imminent danger, which depend on the answers and have no end of their own (``course``)."""
 REACTIONS = ("barrier", "corrected", "goodbye", "repair", "first", "handed", "coping", "close", "beside")
 """Steps that answer what was said, wherever the talk stands."""
 
 FULL = frozenset({"offer", "adult", "urge", "urgent", "danger", "apart", "settle"})
-"""Steps that show whole helplines, once in a talk unless they are urgent or asked for."""
+"""Steps that show whole helplines: once in a talk, unless it is urgent or the person asks for them."""
 WITH_EMERGENCY = frozenset({"urge", "urgent", "danger", "apart", "handed", "settle"})
-"""Of the steps with helplines, those that put the emergency number first."""
+"""The steps with helplines that put the emergency number first."""
 HAND_OFF = frozenset({"handoff", "handed"})
 ASIDE = frozenset({"beside", "check"})
-"""Steps where the protocol does not lead: the model talks. ``check`` asks one gentle question behind its reply."""
+"""Steps where the protocol does not lead and the model talks. ``check`` asks one gentle question after its reply."""
 WATCHING = frozenset({"check", "support"})
-"""Flows in which the protocol has not led yet: plain words open the flow that they call for."""
+"""Flows in which the protocol has not led yet. In these, plain words open the flow that they call for."""
 PAUSE = 6
-"""Replies after a question about a weak sign before the next one; sooner, a sign is a second one or stays unasked."""
+"""How many replies pass before another weak sign is asked about; an earlier sign is a second one or is not asked."""
 
 PLACES: frozenset[Place] = frozenset(
     {(flow, item.step) for flow, items in AGENDA.items() for item in items}

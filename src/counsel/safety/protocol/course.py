@@ -1,7 +1,7 @@
-"""Where a talk goes: one message against the state that it finds, and the next place.
+"""Where a talk goes: from one message and the state that it finds to the next place.
 
-Danger comes before everything else, then a disclosure in plain words, then what the person wants of this talk, then
-what stands in the way of help; the agenda of the flow has the rest.
+Danger comes before everything else. Then comes a disclosure in plain words, then what the person wants from this talk,
+then what stands in the way of help, and last what is left on the agenda of the flow.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _CALM = frozenset({"beside", "coping", "goodbye", "corrected", "ease"})
 _FIXED = frozenset({"imminent", "check", "support", "third_party", "minor"})
 """Flows whose first step depends on the verdict."""
 _UNDONE = frozenset({"plan", "near", "apart", "today", "willing", "smaller", "better"})
-"""What is asked anew after the danger has risen again."""
+"""What is asked once more after the danger has risen again."""
 _MOST_BARRIERS = 2
-"""Answers to a refusal in one flow; after that it is let be."""
+"""How often a refusal is answered in one flow; after that it is left alone."""
 _AFTER = {"abuse": "abuse", "harm": "harm", "substance": "suicide", "medical": "support"}
-"""Where a talk goes on once imminent danger has settled, by what it was about; elsewhere with suicide."""
+"""The flow with which a talk goes on after imminent danger, by what it was about; otherwise ``suicide``."""
 
 
 def opening(verdict: Verdict, young: bool) -> Place:
@@ -65,7 +65,7 @@ def opening(verdict: Verdict, young: bool) -> Place:
 
 
 def about_of(flow: str, verdict: Verdict) -> str:
-    """Which wording of its own a flow takes, if it has one."""
+    """Which special wording the flow takes, if it has one."""
     categories = verdict.categories
     if flow == "check":
         named = next((c for c in categories if c not in ("minor", "dependence")), "")
@@ -83,13 +83,13 @@ def about_of(flow: str, verdict: Verdict) -> str:
 
 
 def asks_thoughts(state: State) -> bool:
-    """Whether the one thing before another subject is the question about suicide."""
+    """Whether the one question before another subject is the one about suicide."""
     return state.flow in ("suicide", "minor") and "thoughts" not in dict(state.known)
 
 
 @dataclass
 class Course:
-    """One message against the state it finds: where the talk goes."""
+    """One message and the state that it finds: where the talk goes."""
 
     before: State
     state: State
@@ -105,7 +105,7 @@ class Course:
         return self.policy.reads != "never"
 
     def next_place(self) -> Place:
-        """Flow and step; an empty step stands for what the agenda of the flow has left."""
+        """Flow and step. An empty step means the next one on the agenda of the flow."""
         return self._danger() or self._opens() or self._wish() or self._help() or self._imminent() or self._onward()
 
     # ---------------------------------------------------------------------------------- danger, before anything else
@@ -128,7 +128,7 @@ class Course:
         if s.flow in ("suicide", "minor") or (self._known("thoughts") == "yes" and s.flow != "third_party"):
             if near and ("now" in cues or self._known("time") == "yes"):
                 return self._to_imminent()
-            if "means" in cues and s.step in _CALM | {"settle"}:  # it was calmer: it rises again
+            if "means" in cues and s.step in _CALM | {"settle"}:  # it was calmer, and now the danger rises again
                 return self._to_imminent() if self._known("plan") == "yes" else self._again("suicide", "distance")
         suicidal = (
             "suicide" in set(self.verdict.categories) - set(s.categories) and self.verdict.level >= Level.moderate
@@ -171,7 +171,7 @@ class Course:
         return "imminent", "urge"
 
     def _again(self, flow: str, step: str) -> Place:
-        """A flow that is taken up once more: what may have changed is asked anew, what was shown is not shown again."""
+        """Take up a flow once more. What may have changed is asked again; what was shown is not shown again."""
         s = self.state
         kept = {k: v for k, v in s.known if k not in _UNDONE or (step == "distance" and k == "near")}
         if kept.get("thoughts") == "no":
@@ -204,7 +204,7 @@ class Course:
         return self.verdict.action == "refuse" and self._fresh
 
     def _opened(self) -> Place:
-        """The flow that the words call for; what was denied before them does not count."""
+        """The flow that the words call for; earlier denials do not count."""
         self.state = replace(
             self.state, known=tuple((k, v) for k, v in self.state.known if (k, v) != ("thoughts", "no"))
         )
@@ -228,7 +228,7 @@ class Course:
         return ("minor", "") if flow == "suicide" and self.state.young else (flow, step)
 
     def _watched(self) -> Place:
-        """Beside a model that talks: weak signs are asked about, and a second one soon after brings the protocol."""
+        """While the model talks: weak signs are asked about, and a second one soon after brings the protocol."""
         s = self.state
         if self._fresh and self.verdict.action == "check":
             about = about_of("check", self.verdict)
@@ -278,7 +278,7 @@ class Course:
 
     @property
     def _is_safe(self) -> bool:
-        """Whether the one thing that was asked before another subject was answered for the better."""
+        """Whether the one question before another subject got a reassuring answer."""
         if asks_thoughts(self.before):
             return self._known("thoughts") == "no"
         return self._answered("safe_today", "yes")

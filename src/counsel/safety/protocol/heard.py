@@ -1,6 +1,6 @@
-"""What a message holds beside the screen's verdict: answers, refusals and their reasons, somebody named, wishes.
+"""What a message holds besides the screen's verdict: answers, refusals and their reasons, somebody named, wishes.
 
-The phrases stand in ``en.toml`` and ``es.toml``; here they are only found. One message may hold several things.
+The phrases are in ``en.toml`` and ``es.toml``; here they are only looked for. One message may hold several things.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from counsel.safety.protocol.phrasebook import BARRIERS, LANGUAGES, Phrasebook, load, normal, read_answer
 
 _READ = 4000
-"""Characters of a message in which somebody named or a subject is looked for."""
+"""In how many characters of a message a named person or a subject is looked for."""
 _MOST_SUBJECT = 6
-"""Words of a subject that are said back."""
+"""How many words of a subject are said back."""
 _NAME = re.compile(r"[A-ZÁÉÍÓÚÑ][a-záéíóúñ'’-]+")
 _END = re.compile(r"[.,;:!?\n…()\"“”¡¿]")
 
@@ -24,9 +24,9 @@ class Heard:
 
     Attributes:
         cues: which of the phrasebook's cues it holds.
-        person: somebody who was named as near, as they are spoken of to the person: ``your sister``, ``Anna``.
+        person: somebody near whom they named, in the words for speaking to them: ``your sister``, ``Anna``.
         subject: what they would rather talk about, said back to them: ``your sister``; empty where it was not said.
-        feelings: which of the phrasebook's take-ups fit, in its order.
+        feelings: which take-ups of the phrasebook fit, in its order.
     """
 
     cues: frozenset[str]
@@ -36,7 +36,7 @@ class Heard:
 
     @property
     def answer(self) -> str:
-        """``yes``, ``no``, ``unsure``, or nothing where it is none of them."""
+        """``yes``, ``no``, ``unsure``, or an empty string."""
         return next((a for a in ("unsure", "yes", "no") if a in self.cues), "")
 
     @property
@@ -64,7 +64,7 @@ def hear(text: str, language: str, *, about_people: bool) -> Heard:
 
 
 def language_of(text: str) -> str:
-    """``en`` or ``es`` by the small words of a message, where one of them has more; else nothing."""
+    """``en`` or ``es``, whichever has more of its small words in the message; an empty string if neither has more."""
     said = normal(text[:_READ]).split()
     counts = {language: sum(w in load(language).lists["small"] for w in said) for language in LANGUAGES}
     best = max(counts, key=lambda language: counts[language])
@@ -72,7 +72,7 @@ def language_of(text: str) -> str:
 
 
 def _person(text: str, words: Phrasebook, asked: bool) -> str:
-    """Somebody near whom the message names; whoever does harm, or is gone, is not one."""
+    """Somebody near whom the message names, but nobody who does harm or is gone."""
     for clause in _END.split(text):
         said = clause.split()
         plain = [normal(w) for w in said]
@@ -96,7 +96,7 @@ def _person(text: str, words: Phrasebook, asked: bool) -> str:
 
 
 def _called(said: list[str], plain: list[str], at: int, words: Phrasebook) -> str:
-    """The name behind a relation: ``my friend Anna``, ``my sister called kate``."""
+    """The name after a relation: ``my friend Anna``, ``my sister called kate``."""
     if at + 2 < len(said) and plain[at + 1] in words.lists["titles"]:
         return f"{said[at + 1].capitalize()} {said[at + 2].capitalize()}"
     behind = at + 2 if at + 1 < len(plain) and plain[at + 1] in words.lists["called"] else at + 1
@@ -113,7 +113,7 @@ def _called(said: list[str], plain: list[str], at: int, words: Phrasebook) -> st
 
 
 def _subject(text: str, words: Phrasebook) -> str:
-    """What stands behind "talk about", turned to the person: ``my sister`` becomes ``your sister``."""
+    """What comes after "talk about", turned to the person: ``my sister`` becomes ``your sister``."""
     for clause in _END.split(text):
         said = clause.split()
         plain = [normal(w) for w in said]

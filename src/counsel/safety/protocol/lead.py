@@ -1,4 +1,4 @@
-"""Who leads a turn, decided once: written words, the model, or the model with written words behind its own."""
+"""Who leads a turn is decided once, here: written words, the model, or the model with written words after its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Lead:
     """What happens in this turn.
 
     Attributes:
-        verdict: the screen's, its ``action`` being what is done: ``protocol`` and ``refuse`` where ``reply`` stands in
+        verdict: the screen's; its ``action`` says what is done: ``protocol`` and ``refuse`` where ``reply`` stands in
             place of the model's words, ``check`` and ``support`` where the model talks and help is asked about or on
             offer, ``pass`` where it just talks.
         state: the protocol's, once it has spoken or watches; None before.
@@ -53,7 +53,7 @@ def lead(
         policy: what is kept and who reads; a hand-off is offered only where a team reads.
 
     Raises:
-        CounselError: when ``country`` is no country code.
+        CounselError: when ``country`` is not a country code.
     """
     if state is None and verdict.action == "pass":
         return Lead(verdict)

@@ -1,7 +1,7 @@
 """The crisis protocol: from what a person wrote and the verdict on it to the next reply, with no model at all.
 
-A turn is read for all that it holds, what was answered is not asked again, and what comes next is: danger first, then
-what the person wants of this talk, then what stands in the way of help, then what the flow's agenda has left.
+A turn is read for all that it holds, and what was answered is not asked again. Danger comes first, then what the person
+wants from this talk, then what stands in the way of help, and last what is left on the flow's agenda.
 ``respond`` is pure: the same state, verdict, words and day give the same reply. The words stand in ``en.toml`` and
 ``es.toml``, the numbers in the registry alone. docs/protocol.md shows whole conversations and how to edit the words.
 """
@@ -24,9 +24,9 @@ from counsel.safety.verdict import Verdict
 __all__ = ["Reply", "State", "respond"]
 
 _TURNING = frozenset({"offer", "adult", "people", "nobody", "named", "barrier", "contact", "handoff"})
-"""Steps after which a person who is named is one to turn to."""
+"""Steps after which a person who is named is somebody to turn to."""
 _NO_ANSWER = frozenset({"elsewhere", "angry", "goodbye", "corrected", "human", "numbers", "about_ai", "about_privacy"})
-"""What is no answer to the question that was asked."""
+"""Cues that do not answer the question that was asked."""
 
 
 def respond(
@@ -121,7 +121,7 @@ def _learn(state: State, heard: Heard, first: bool) -> State:
         mixed = subject == "thoughts" and heard.answer == "yes" and "safe" in heard.cues  # "yes, I am safe"
         known[subject] = "unsure" if mixed else heard.answer
     elif subject in ("plan", "near") and not heard.cues & _NO_ANSWER:
-        known[subject] = "unsure"  # something was told, and it was not a no
+        known[subject] = "unsure"  # the person told something, and it was not a no
     if known.pop("smaller", "") == "yes":
         known["willing"] = "yes"
     cues = heard.cues

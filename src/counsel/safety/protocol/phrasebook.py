@@ -1,6 +1,6 @@
 """The words of the crisis protocol and how short answers are read: ``en.toml`` and ``es.toml``.
 
-The files are a clinician's to edit; here they are only read, checked for shape, and looked up.
+Clinicians edit the files; here they are only read, checked for shape, and looked up.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CUES = (
 GUARDED = frozenset(
     {"safe", "means", "human", "calling", "connected", "now", "body", "veteran", "plan", "apart", "at_place", "choked"}
 )
-"""Cues that a word such as *not* right before them turns around."""
+"""Cues whose meaning a word such as *not* right before them reverses."""
 _MARKS = frozenset({"reflection", "emergency", "line", "person", "subject", "privacy"})
 _LISTS = (
     "mine",
@@ -47,9 +47,9 @@ _LISTS = (
     "vague",
 )
 _READ = 4000
-"""Characters of an answer that are read at either end; short answers are what the cues are for."""
+"""How many characters of an answer are read at either end; the cues are meant for short answers."""
 _REACH = 5
-"""Words before a phrase among which a *not* counts."""
+"""Within how many words before a phrase a *not* counts."""
 _DENIES = frozenset({"not", "no", "never", "isnt", "dont", "nunca", "ni", "sin"})
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ`´＇"), None)
 _CLAUSE = re.compile(r"[.,;:!?\n…—–()\"“”¡¿]+")
@@ -66,7 +66,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class TakeUp:
-    """How something that a person said is taken up: what tells it, and sentences that say it back."""
+    """How something that a person said is taken up: the phrases that show it, and sentences that say it back."""
 
     phrases: tuple[str, ...]
     say: tuple[str, ...]
@@ -83,7 +83,7 @@ class TakeUp:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """How one kind of answer is told."""
+    """How one kind of answer is recognised."""
 
     whole: frozenset[str]
     starts: tuple[str, ...]
@@ -99,7 +99,7 @@ class Phrasebook:
     cues: Mapping[str, Cue]
     not_after: frozenset[str]
     emergency: str
-    """What stands for the emergency number where none is known."""
+    """What is said instead of the emergency number where none is known."""
     plain: Mapping[str, tuple[str, ...]]
     """Sentences for languages without words of their own; only in the English file."""
     takeups: Mapping[str, TakeUp]
@@ -107,7 +107,7 @@ class Phrasebook:
     something: str
     """What stands for a subject that was not named: ``that``."""
     your: str
-    """How somebody of theirs is said back, with a place for the relation: ``your {}``."""
+    """How a person near them is said back, with a place for the relation: ``your {}``."""
     turned: Mapping[str, str]
     """Words of the first person, and what they become when said back."""
     lists: Mapping[str, tuple[str, ...]]
@@ -142,13 +142,17 @@ def read(path: Path) -> Phrasebook:
     except KeyError as e:
         raise CounselError(f"{e} is missing in the protocol's words", where=path, fix="restore it") from e
     if cues:
-        raise CounselError(f"{next(iter(cues))!r} is no known cue", where=path, fix=f"use one of {', '.join(CUES)}")
+        raise CounselError(
+            f"there is no cue called {next(iter(cues))!r}", where=path, fix=f"use one of {', '.join(CUES)}"
+        )
     steps = {}
     for flow, its_steps in content.items():
         for step, variants in its_steps.items():
             steps[f"{flow}.{step}"] = tuple(_variant(v, f"{path.name}, {flow}.{step}") for v in variants)
     if lists:
-        raise CounselError(f"{next(iter(lists))!r} is no known list", where=path, fix=f"use one of {', '.join(_LISTS)}")
+        raise CounselError(
+            f"there is no list called {next(iter(lists))!r}", where=path, fix=f"use one of {', '.join(_LISTS)}"
+        )
     return Phrasebook(
         steps, read_cues, not_after, emergency, {k: tuple(v) for k, v in plain.items()}, takeups, something, your,
         turned, found,
@@ -158,11 +162,13 @@ def read(path: Path) -> Phrasebook:
 def _variant(entry: Mapping[str, Any], where: str) -> Variant:
     """One checked wording."""
     if not set(entry) <= {"say", "ask"} or not str(entry.get("say", "")).strip():
-        raise CounselError("a wording holds say, and ask if it asks", where=where, fix="see the top of the file")
+        raise CounselError(
+            "a wording needs say, may have ask, and has nothing else", where=where, fix="see the top of the file"
+        )
     variant = Variant(str(entry["say"]), str(entry.get("ask", "")))
     for mark in re.findall(r"\{(\w*)\}", variant.say + variant.ask):
         if mark not in _MARKS:
-            raise CounselError(f"{{{mark}}} is no marked place", where=where, fix=f"use {', '.join(sorted(_MARKS))}")
+            raise CounselError(f"{{{mark}}} is not a known mark", where=where, fix=f"use {', '.join(sorted(_MARKS))}")
     return variant
 
 
@@ -180,7 +186,7 @@ def normal(text: str) -> str:
 def read_answer(text: str) -> frozenset[str]:
     """The cues that an answer holds, in English or Spanish, whatever language the talk is in.
 
-    It reads the words alone, so that the caller decides what they mean after which question.
+    It reads the words alone; the caller decides what they mean after which question.
     """
     if len(text) > 2 * _READ:
         text = f"{text[:_READ]}\n{text[-_READ:]}"
@@ -223,11 +229,11 @@ def _says(padded: str, phrases: tuple[str, ...], words: Phrasebook, guarded: boo
 
 
 def plain_line(language: str, turn: int = 0) -> str:
-    """A plain sentence in a language that the protocol does not speak: you are not alone, here is human help.
+    """A plain sentence in a language that the protocol does not speak. It says: you are not alone, here is human help.
 
     Args:
         language: BCP 47 tag; any that has no sentence of its own gets the neutral one.
-        turn: how many were said before, so that the next one differs.
+        turn: how many have been said before, so that the next one differs.
     """
     plain = load("en").plain
     lines = plain.get(language) or plain.get(language.split("-")[0]) or plain["und"]

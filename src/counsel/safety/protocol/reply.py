@@ -16,16 +16,16 @@ from counsel.safety.protocol.state import PLAIN, Manner, Reply, State
 from counsel.safety.verdict import VIOLENCE, Level, Verdict
 
 SHOWN = 2
-"""Helplines in a whole offer, the emergency number among them: more at once is a list that nobody in distress reads."""
+"""How many helplines an offer shows, the emergency number included; nobody in distress reads a longer list."""
 MENTION_EVERY = 3
-"""In a long talk, every third reply of a kind mentions a helpline in passing, or the emergency number."""
+"""In a long talk, every third reply of a kind mentions a helpline or the emergency number in passing."""
 _NOT_TAKEN_UP = frozenset({"corrected", "goodbye", "repair", "first", "close", "waiting", "contact", "named", "handed"})
-"""Steps whose own first words take up what was said."""
+"""Steps whose own first words already take up what was said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a reply answers: the verdict, what was heard, whether the talk has moved; the day, and the policy."""
+    """What a reply depends on: the verdict, what was heard, whether the talk has moved on, the day and the policy."""
 
     verdict: Verdict
     heard: Heard
@@ -60,7 +60,7 @@ def compose(now: State, before: State, turn: Turn) -> tuple[State, Reply]:
     brief_enough = not aside and "choked" not in turn.heard.cues
     if manner == "leads" and _tells(now, turn.moved) and brief_enough:
         telling, now = _next(now, words, "shared.ai")
-        # What leads up to the helplines, with a colon, stays next to them.
+        # A sentence that ends with a colon and leads up to the helplines stays next to them.
         sentences.insert(0 if variant.say.endswith(":") else len(sentences), telling.say)
         now = replace(now, told=True)
     now = replace(now, told=now.told or aside == "about_ai", offered=now.offered or whole)
@@ -76,7 +76,7 @@ def compose(now: State, before: State, turn: Turn) -> tuple[State, Reply]:
     }
     if taken_up and "{reflection}" not in variant.say:
         sentences.insert(0, "{reflection}")
-    # Behind the model's own words an offer of help asks nothing more.
+    # An offer of help after the model's own words asks no further question.
     said, asked = " ".join(sentences), "" if (now.flow, manner) == ("support", "beside") else variant.ask
     block = "\n".join(spoken(x, now.language) for x in lines) if whole else ""
     shown = lines if whole else (passing_line,) if "{line}" in said + asked else ()
@@ -94,7 +94,7 @@ def compose(now: State, before: State, turn: Turn) -> tuple[State, Reply]:
 
 
 def _taken_up(state: State, words: Phrasebook, turn: Turn) -> tuple[str, State]:
-    """A sentence that says back what the person said, none twice in a talk; nothing where no written one fits."""
+    """A sentence that says back what the person said, never twice in a talk; empty where no written one fits."""
     # What is said in mania sounds like tiredness or joy, and saying it back would miss the person.
     if (
         "psychosis_or_mania" in turn.verdict.categories
@@ -110,14 +110,14 @@ def _taken_up(state: State, words: Phrasebook, turn: Turn) -> tuple[str, State]:
 
 
 def _shows_whole(state: State, turn: Turn) -> bool:
-    """Whether this reply recites the helplines: the first time, when asked, in an emergency."""
+    """Whether this reply shows whole helplines: the first time, when asked, or in an emergency."""
     if "numbers" in turn.heard.cues:
         return True
     return state.step in agenda.FULL and (not state.offered or state.step in agenda.WITH_EMERGENCY)
 
 
 def _mentions(now: State, before: State, whole: bool, variant: Variant) -> bool:
-    """Whether one helpline is mentioned in passing: with the first question where the words were grave."""
+    """Whether one helpline is mentioned in passing, as with the first question after grave words."""
     if whole or "{line}" in variant.say or now.flow in ("imminent", "third_party", *agenda.WATCHING):
         return False
     return before.turns == 0 and now.level >= Level.moderate
@@ -131,7 +131,7 @@ def _tells(state: State, moved: bool) -> bool:
 
 
 def _manner(now: State, turn: Turn, aside: str) -> Manner:
-    """Whether this is said in place of the model's reply, behind it, or only where there is no model."""
+    """Whether this is said in place of the model's reply, after it, or only where there is no model."""
     if aside == "declined":
         return "leads"
     if now.flow == "support" and now.step == "open":
@@ -192,14 +192,14 @@ def _emergency(state: State, today: date) -> tuple[Helpline, ...]:
 
 
 def _lines(state: State, today: date) -> tuple[Helpline, ...]:
-    """The helplines for this talk, the most fitting first; in an emergency its number before them."""
+    """The helplines for this talk, the most fitting first; in an emergency the emergency number comes before them."""
     topics: list[str] = ["minor"] if state.young else []
     abused = bool(VIOLENCE & set(state.categories)) or state.flow == "abuse"
     topics += ["abuse"] if abused and state.flow != "suicide" else []
     topics += ["veterans"] if state.veteran else []
     topics += ["suicide"] + (["abuse"] if abused else [])
     fitting = {topic: _of_topic(state, topic, today) for topic in topics}
-    # The first line of every topic, then what else there is for the most fitting ones.
+    # First the first line of every topic, then the other lines of the most fitting topics.
     chosen = [*(lines[0] for lines in fitting.values() if lines), *(x for lines in fitting.values() for x in lines)]
     directory = [x for x in helplines(state.country or None, today=today) if x.is_directory]
     plain = [*dict.fromkeys(chosen)][:SHOWN] + directory
@@ -224,7 +224,7 @@ def _filled(text: str, marks: Mapping[str, str]) -> str:
 
 
 def plain_reply(state: State, verdict: Verdict, today: date) -> tuple[State, Reply]:
-    """In a language without words of its own: one plain sentence, and every helpline, the emergency number first."""
+    """In a language without words of its own: one plain sentence and every helpline, the emergency number first."""
     topic = "minor" if state.young else "abuse" if VIOLENCE & set(verdict.categories) else "suicide"
     found = helplines(state.country or None, topic, today=today, language=state.language)
     lines = tuple(line for line in found if line.audience == "everyone" or topic in line.topics)

@@ -20,7 +20,7 @@ PLAIN = "plain"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a talk stands; all that the next reply depends on beside the next message.
+    """Where a talk stands; all that the next reply depends on, besides the next message.
 
     Attributes:
         flow: what it is about, a key of ``agenda.AGENDA``, or ``imminent``.
@@ -32,7 +32,7 @@ class State:
             person wrote is kept here.
         categories: the verdict's, at the last turn.
         level: the verdict's, at the last turn, as an integer.
-        seen: the last turn with evidence that has been answered.
+        seen: the last turn whose evidence has been answered.
         turns: replies so far.
         country: as the person or a setting gave it, or empty.
         language: BCP 47 tag of the talk.
@@ -42,7 +42,7 @@ class State:
         offered: whether whole helplines have been shown.
         asked: the reply that last asked about a weak sign, counted like ``turns``; -1 for none.
         denied: whether that question was answered with no.
-        used: how often each wording's list was drawn from.
+        used: how often each list of wordings was drawn from.
     """
 
     flow: str
@@ -89,7 +89,7 @@ class State:
         """The state that ``to_json`` wrote.
 
         Raises:
-            CounselError: when it is not one, or names a step that there is no more.
+            CounselError: when it is not a state, or names a step that no longer exists.
         """
         try:
             pairs = {name: tuple(body[name].items()) for name in ("known", "used")}
@@ -97,7 +97,7 @@ class State:
             state = cls(**{**body, **pairs, **lists})
             known = state.step == PLAIN or (state.flow, state.step) in agenda.PLACES
         except (TypeError, KeyError, AttributeError) as e:
-            raise CounselError("the protocol's state is broken", fix="begin the conversation anew") from e
+            raise CounselError("the stored state of the protocol is damaged", fix="begin the conversation anew") from e
         if not known:
             raise CounselError(f"the protocol has no step {state.flow}.{state.step}", fix="begin the conversation anew")
         return state
@@ -112,7 +112,7 @@ class Reply:
         asks: whether it ends with a question.
         helplines: those that it shows or mentions, so that a page can make them buttons.
         offers_handoff: whether it offers to pass the talk to a human being, or does so.
-        urgent: whether a life may be at stake this minute.
+        urgent: whether a life may be at stake right now.
         manner: ``leads`` in place of the model's reply; ``beside`` it, behind its last word; ``silent`` while the model
             talks and help stays on offer: ``text`` then is what to say where there is no model.
         declines: whether it declines what was asked for.

@@ -1,8 +1,8 @@
-"""Which language a message is in: enough to know whether the rules can read it and which words to answer in.
+"""Which language a message is in, to know whether the rules can read it and in which language to answer.
 
-English, Spanish, French, German, Portuguese and Hindi (both scripts) are told by their commonest words; scripts name
-most others at once; the rest is asked of py3langid, which knows 97 languages. A message of a few words is taken for
-the language it could be, and ``sure`` says whether that is more than a guess.
+English, Spanish, French, German, Portuguese and Hindi (both scripts) are recognised by their commonest words, and most
+others by their script. For the rest py3langid is asked, which knows 97 languages. A message of a few words is taken for
+the language that it could be, and ``sure`` says whether that is more than a guess.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _SHARED = {"CYRILLIC": "ru uk bg sr mk kk be", "ARABIC": "ar fa ur ps ug", "DEVA
 _WORD = re.compile(r"(?<![\w'])[^\W\d_][^\W\d_']*(?!\w)")
 _LOOKED_AT = 2000
 _ENOUGH = 4
-"""Words from which a language is believed, and letters from which a script is."""
+"""With at least this many words a language is believed, and with at least this many letters a script."""
 _PART = 8
-"""Letters of an unread script that make a message only partly read."""
+"""With this many letters of a script that the rules do not read, a message counts as only partly read."""
 _KNOWN, _LIKELY = 0.5, 0.3
-"""Shares of common words: the language for certain; and where nothing speaks against it."""
+"""The shares of common words above which the language is certain, and is likely if nothing speaks against it."""
 _FOREIGN = 0.1
-"""The share below which a sentence is in none of the languages with known common words."""
+"""Below this share, a sentence is in none of the languages whose common words are known."""
 _SURE, _CERTAIN = 0.9, 0.99
-"""Probabilities from which py3langid is believed, of a sentence and of two words or three without accents."""
+"""The probabilities above which py3langid is believed: for a sentence, and for two or three words without accents."""
 
 
 @dataclass(frozen=True, slots=True)

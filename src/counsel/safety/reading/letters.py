@@ -1,4 +1,4 @@
-"""Every character as one plain character: case, accents, apostrophes, look-alikes and invisible ones no longer count.
+"""Every character as one plain character, so that case, accents, apostrophes, look-alikes and the like do not count.
 
 Places never move, so that a span of the plain text is a span of the raw text.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 
 GONE = "\x00"
-"""Stands where a character means nothing: invisible ones, accents written apart."""
+"""Stands for a character without meaning, such as an invisible one or an accent written apart."""
 
 _APOSTROPHES = "'’‘ʼʻʽʹˊˋ`´′‵ˈ＇ꞌ‛՚׳❛❜"
 LOOK_ALIKES = {
@@ -21,7 +21,7 @@ LOOK_ALIKES = {
     )
     for pair in line.split()
 }
-"""Letters of other scripts by the Latin letter that they are drawn like."""
+"""Letters of other scripts, each with the Latin letter that it looks like."""
 _INDIC = range(0x0900, 0x0E00)
 _ENCLOSED = {first + i: chr(97 + i) for first in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6) for i in range(26)}
 _FILLERS = "\u115f\u1160\u3164\uffa0\u093c"
@@ -61,5 +61,5 @@ _TABLE = _Plain()
 
 
 def plain(text: str) -> str:
-    """``text`` in lower-case plain letters, the same length character for character."""
+    """``text`` in plain lower-case letters, of the same length, character for character."""
     return text.translate(_TABLE)

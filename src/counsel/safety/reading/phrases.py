@@ -17,10 +17,10 @@ from counsel.safety.reading.letters import GONE, plain
 from counsel.safety.reading.spelling import WORD, Word
 
 GAP = 4
-"""Words that ``...`` may stand for, at most."""
+"""The largest number of words that ``...`` may stand for."""
 _TOKEN = re.compile(r"\.\.\.|[()\[\]|^$]|\{\w+\}|(?:(?!\.\.\.)[^\s()\[\]|{}^$])+|[{}]")
 _MOST_STEPS = 4000
-"""Steps of the matcher from one word: far beyond any phrase, so that no table can make it slow."""
+"""The most steps of the matcher from one word: far beyond any phrase, so that no table can make it slow."""
 
 _NAME = re.compile(r"\{\w+\}")
 
@@ -46,14 +46,14 @@ class _Node:
     edges: dict[_Part, _Node] = field(default_factory=dict)
     next: dict[str, list[_Node]] = field(default_factory=dict)
     skips: list[_Node] = field(default_factory=list)
-    """Reached without a word: behind something optional."""
+    """The nodes that are reached without a word, because something optional was left out."""
     gaps: list[_Node] = field(default_factory=list)
     any_word: list[_Node] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     """The phrases that end here."""
 
     is_open: bool = False
-    """Whether there is more here than words that lead on; set once the tree is whole."""
+    """Whether there is more here than words that lead on; set when the tree is complete."""
 
     def close(self) -> None:
         """Set ``is_open`` in this node and all below it."""
@@ -87,12 +87,14 @@ class Match:
 
 
 def read_words(text: str) -> list[str]:
-    """A phrase's own words: plain, apostrophes gone, hyphens as spaces."""
+    """A phrase's own words: in plain letters, without apostrophes, with hyphens as spaces."""
     return re.findall(WORD, plain(text).replace("'", "").replace(GONE, ""))
 
 
 def _unreadable(token: str, phrase: str) -> CounselError:
-    return CounselError(f"{token} has no meaning at this place", where=phrase, fix="docs/screening.md tells the signs")
+    return CounselError(
+        f"{token} has no meaning in this place", where=phrase, fix="see docs/screening.md for the signs"
+    )
 
 
 class Phrases:
@@ -122,7 +124,11 @@ class Phrases:
         for number, phrase in enumerate(phrases):
             parts, from_start = self._parse(phrase)
             if all(p.optional or p.gap for p in parts):
-                raise CounselError("a phrase needs a word that must stand", where=phrase, fix="write one outside [ ]")
+                raise CounselError(
+                    "a phrase needs at least one word that is not optional",
+                    where=phrase,
+                    fix="write a word outside [ ]",
+                )
             self._add(self._first if from_start else self._root, parts, number)
         self._root.close()
         self._first.close()
@@ -155,7 +161,7 @@ class Phrases:
         return parts, from_start
 
     def _choices(self, tokens: Sequence[str], at: int, close: str, phrase: str) -> tuple[Alternatives, int]:
-        """What a bracket offers, each as its words, and the place behind it; brackets may hold brackets."""
+        """The choices of a bracket, each as its words, and the place after it; brackets may hold brackets."""
         made: set[tuple[str, ...]] = set()
         current: set[tuple[str, ...]] = {()}
         while at < len(tokens):
@@ -182,19 +188,19 @@ class Phrases:
         raise CounselError(f"a bracket is never closed with {close}", where=phrase, fix=f"add {close}")
 
     def _words(self, text: str) -> list[str]:
-        """The words of a phrase, misspellings that the reader mends mended here too."""
+        """The words of a phrase; misspellings that the reader corrects are corrected here too."""
         return [w for word in read_words(text) for w in self._typos.get(word, word).split()]
 
     def _list(self, token: str, phrase: str) -> Alternatives:
         if token[1:-1] not in self._lists:
             known = ", ".join(sorted(self._lists))
-            raise CounselError(f"there is no list {token}", where=phrase, fix=f"the lists are {known}")
+            raise CounselError(f"there is no list called {token}", where=phrase, fix=f"the lists are {known}")
         if () in self._lists[token[1:-1]]:
             raise CounselError(f"the list {token} has an empty member", where=phrase, fix="take it out")
         return self._lists[token[1:-1]]
 
     def _add(self, node: _Node, parts: Sequence[_Part], phrase: int) -> None:
-        """Lay a phrase into the tree; phrases that begin alike share their first nodes."""
+        """Add a phrase to the tree; phrases that begin alike share their first nodes."""
         for part in parts:
             if part not in node.edges:
                 last = node.edges[part] = _Node()
@@ -210,7 +216,7 @@ class Phrases:
         node.ends.append(phrase)
 
     def find(self, words: Sequence[Word], begin: int = 0) -> list[Match]:
-        """Every phrase in the words from number ``begin`` on, each phrase once a start, at its longest.
+        """Every phrase in the words from number ``begin`` on; each phrase once for each start, at its longest.
 
         A phrase does not reach over the end of a sentence, but may reach over the end of a message. For ``^`` every
         message is a beginning, whether or not the one before ended its sentence.
@@ -239,7 +245,7 @@ class Phrases:
             word = texts[at] if at < stop else END
             for child in node.next.get(word, ()):
                 then = at + 1 if at < stop else at
-                # Most ways end at the next word: look before going.
+                # Most paths end at the next word, so look ahead before following one.
                 if child.is_open or (texts[then] if then < stop else END) in child.next:
                     stack.append((child, then))
             if not node.is_open or (id(node), at) in seen:

@@ -22,11 +22,11 @@ class Word:
 
     Attributes:
         text: plain and mended.
-        start: of its characters in the raw text.
-        end: behind them.
+        start: where its characters start in the raw text.
+        end: where they end.
         turn: the message that it stands in.
-        sentence: counts on at every sentence end.
-        clause: counts on at commas, dashes, brackets and line ends too.
+        sentence: the number of its sentence, which grows at every sentence end.
+        clause: the number of its clause, which also grows at commas, dashes, brackets and line ends.
         quoted: whether it stands between quotation marks.
     """
 
@@ -53,18 +53,18 @@ _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _DOUBLED = re.compile(r"(.)\1+")
 _LONGEST_WORD = 80
 _TELLING = frozenset("kill die dead dying hurt suicide".split())
-"""Words run together are cut apart when one of these or of the keys is among them."""
+"""Words that are run together are cut apart if one of these or of the keys is among them."""
 _JOINED = 3
-"""Letters that a run of single letters must have to be read as a word that was spaced out."""
+"""The least number of single letters in a row that are read as a word that was spaced out."""
 _UNKNOWN = 10
 """What a letter that belongs to no word costs, where a word costs 1."""
 _SHORT = frozenset("i a to me my be it in is im so no do of on at we he us up if or an am go by id u".split())
-"""The only words of one letter or two among words that were run together."""
+"""The only words of one or two letters that are looked for among words that were run together."""
 _BESIDE = frozenset(
     "i me my myself him himself her herself them themselves us you yourself all everyone now tonight today soon "
     "wanna gonna want just let please".split()
 )
-"""Of two words run together one is among these: "roadkill" and "burdensome" are one word."""
+"""If two words were run together, one of them is among these; "roadkill" and "burdensome" are one word."""
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class _Position:
             yield Word(text, start, end, self.turn, self.sentence, self.clause, self.quoted)
 
     def signs(self, signs: str, inside: bool = False) -> None:
-        """Go on behind what stands between two words; ``inside`` a chunk a hyphen is no pause."""
+        """Go on past what stands between two words; ``inside`` a chunk, a hyphen is not a pause."""
         if signs:
             quotes, ends, pauses = _read_signs(signs if len(signs) < _LONGEST_WORD else "".join(sorted(set(signs))))
             self.quoted ^= quotes
@@ -100,7 +100,7 @@ def _read_signs(signs: str) -> tuple[bool, bool, bool]:
 
 
 def ends_sentence(signs: str) -> bool:
-    """Whether the raw signs behind a message's last word end its sentence."""
+    """Whether the raw signs after a message's last word end its sentence."""
     return _read_signs(plain(signs[:_LONGEST_WORD]))[1]
 
 
@@ -108,10 +108,10 @@ class Reader:
     """Cuts raw text into words and mends them.
 
     Args:
-        vocabulary: every word that the rules know; mending leads to these alone.
-        keys: those of them in which a slip of one letter is mended.
+        vocabulary: every word that the rules know; words are only corrected to one of these.
+        keys: the words of the vocabulary in which one wrong letter is corrected.
         typos: common misspellings and what they stand for.
-        real: ordinary words that look like a slip in a key, or like two words run together, and are not.
+        real: ordinary words that look like a misspelt key, or like two words run together, but are neither.
         emoji: a word for each emoji that the rules know.
     """
 
@@ -234,7 +234,7 @@ class Reader:
         return None
 
     def _apart(self, bare: str) -> str | None:
-        """A word with signs between its letters: each of them, or in the midst of a telling one."""
+        """A word with signs between all of its letters, or in the middle of a telling word."""
         pieces = re.findall(WORD, bare)
         letters = self._latin("".join(pieces))
         if letters in self._telling:
@@ -248,14 +248,14 @@ class Reader:
         return mended if all(w in self.vocabulary for w in mended.split(" ")) else None
 
     def _latin(self, word: str) -> str:
-        """Look-alike letters of other scripts as Latin ones: beside Latin letters, or all of a telling word."""
+        """Look-alike letters of other scripts as Latin ones, beside Latin letters or where they make a telling word."""
         if word.isascii():
             return word
         latin = "".join(LOOK_ALIKES.get(c, c) for c in word)
         return latin if latin in self._telling or any("a" <= c <= "z" for c in word) else word
 
     def _mend_word(self, word: str) -> str:
-        """A word of the vocabulary (or several, spaced) in place of a misspelt one; else the word itself."""
+        """A word of the vocabulary (or several, with spaces) for a misspelt word; otherwise the word itself."""
         if word in self._real:
             return word
         if word in self.typos:
@@ -275,7 +275,7 @@ class Reader:
         return word
 
     def _parts(self, word: str, gaps: bool = False) -> list[str] | None:
-        """Words run together, cut apart into as few as may be; with ``gaps``, some letters may belong to none."""
+        """Words that were run together, cut into as few as possible; with ``gaps``, some letters may belong to none."""
         costs = [0, *[len(word) * _UNKNOWN + 1] * len(word)]
         cuts = [0] * len(costs)
         for end in range(1, len(costs)):
@@ -326,7 +326,7 @@ class Reader:
         )
 
     def _spaced(self, run: list[Word]) -> list[Word]:
-        """Single letters as the words that they spell, if they do."""
+        """Single letters as the words that they spell, if they spell any."""
         letters = "".join(w.text for w in run)
         if letters.isdigit():
             return run
@@ -346,7 +346,7 @@ class Reader:
 
 
 def _slips(word: str) -> Iterable[str]:
-    """Every string one slip away: a letter left out, doubled, changed, added, or two exchanged."""
+    """Every string that is one slip away: a letter left out, doubled, changed or added, or two letters exchanged."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     for i in range(len(word) + 1):
         a, b = word[:i], word[i:]

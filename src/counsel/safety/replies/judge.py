@@ -19,15 +19,15 @@ from counsel.safety.replies.table import ASKED, QUOTED, Ban, Table, read_table
 from counsel.safety.verdict import Finding, Kind, Remedy, Verdict
 
 MOST_REPLACED = 2
-"""Sentences of one reply that are replaced; a reply with more bad ones is ended with a written one."""
+"""How many sentences of one reply are replaced; a reply with more bad ones ends with written words."""
 LONGEST_REPLY = 60_000
-"""Characters that are judged; no counselor's answer is as long, and what goes on beyond is ended."""
+"""How many characters are judged; no counselor's answer is that long, so a longer reply is ended."""
 _GLUED = 3
-"""A sentence of at most so many words ("I. Love. You.") is read together with the next."""
+"""A sentence of at most this many words ("I. Love. You.") is read together with the next one."""
 _CARRIED = 24
-"""Words that are read again when a sentence goes on behind a forced cut."""
+"""How many words are read again when a sentence goes on after a forced cut."""
 _CARRIED_CHARACTERS = 80
-"""Of earlier text, in which a telephone number may have begun."""
+"""How many characters of earlier text are read again, because a telephone number may have begun there."""
 _STRENGTH: dict[Remedy, int] = {"replace": 0, "regenerate": 1, "fallback": 2}
 
 
@@ -36,12 +36,12 @@ class Context:
     """What is known before the reply.
 
     Attributes:
-        verdict: of the conversation so far.
+        verdict: on the conversation so far.
         said: all that the person wrote; what they gave themselves may be repeated to them.
         turn: the reply's message number, from 0.
         numbers: telephone numbers that a reply may name, in any writing.
         sites: web hosts that it may name, with their subdomains.
-        tokens: tokens of the model's chat template beside the common ones.
+        tokens: tokens of the model's chat template besides the common ones.
     """
 
     verdict: Verdict = field(default_factory=Verdict)
@@ -61,7 +61,7 @@ def screen_reply(text: str, context: Context) -> tuple[Finding, ...]:
     """Everything in a whole reply that must not reach a person, in the order of the text.
 
     A stream's findings are these up to the first that stops it. Time is linear in the length; a reply beyond
-    ``LONGEST_REPLY`` characters is a repetition there, and not judged further.
+    ``LONGEST_REPLY`` characters counts as a repetition there, and is not judged further.
     """
     judge = Judge(context)
     splitter = Splitter()
@@ -79,7 +79,7 @@ def remedy(findings: Iterable[Finding]) -> Remedy | None:
 
 
 class Judge:
-    """Judges one reply's sentences in order; what it remembers is earlier text only."""
+    """Judges one reply's sentences in order; it remembers only earlier text."""
 
     def __init__(self, context: Context, table: Table | None = None) -> None:
         self.context = context
@@ -97,11 +97,11 @@ class Judge:
         self.is_full = False
 
     def forget(self) -> None:
-        """Forget the last sentence, which was refused; that it was said is still remembered against repeating it."""
+        """Forget the last sentence, which was refused; that it was said is remembered, to notice a repetition."""
         self._carried, self._tail, self._is_short = self._before
 
     def judge(self, sentence: Sentence) -> tuple[Finding, ...]:
-        """What is wrong with a sentence, at most one finding a kind, in the order of the text."""
+        """What is wrong with a sentence: at most one finding of each kind, in the order of the text."""
         end = sentence.start + len(sentence.text)
         if end > LONGEST_REPLY:
             self.is_full = True

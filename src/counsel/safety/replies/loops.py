@@ -57,21 +57,21 @@ def leaked(text: str, tokens: Sequence[str], begins: bool) -> tuple[int, int] | 
 
 
 SAME_SENTENCE = 3
-"""Times that a sentence may not be said."""
+"""A sentence may not be said this many times."""
 _SHORT = 3
-"""Sentences of so few words, as in guided breathing, may come back twice as often."""
+"""Sentences of this few words, as in guided breathing, may come back twice as often."""
 _SAME_WORD = 6
 _GRAM, _GRAMS, _RECENT = 6, 4, 400
-"""So many words in a row may not come back so many times within the last so many words."""
+"""The length of a run of words, how often it may not come back, and within how many of the last words."""
 _CLOSE_GRAM, _CLOSE_GRAMS = 3, 5
-"""The same within one sentence."""
+"""The first two of these for repetition within one sentence."""
 _RUN = re.compile(r"([^\W\d_])\1{7,}|([^\w\s])\2{24,}|(\d)\3{9,}|(.)\4{60,}", re.DOTALL)
 _PAIRS = re.compile(r"(\w\w|\w\w\w)\1{6,}")
 _INVISIBLE = 20
 
 
 class Loops:
-    """Notices repetition; it hears every sentence of one reply in order."""
+    """Notices repetition; it is given every sentence of one reply in order."""
 
     def __init__(self) -> None:
         self._sentences: Counter[tuple[str, ...]] = Counter()

@@ -1,7 +1,7 @@
 """Ways to reach somebody, and data about a person, in a reply: what a model must never make up.
 
 Only numbers and sites that the caller allows pass. Numbers are found by their digits however they are written (spaced,
-dashed, dotted, in words); years, times, ages, counts, 24/7, 5-4-3-2-1 and 4-7-8 are no numbers to call.
+dashed, dotted, in words). Years, times, ages, counts, 24/7, 5-4-3-2-1 and 4-7-8 are not numbers to call.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def _host(address: str) -> str:
 
 
 def _solid(text: str) -> tuple[str, list[int] | range]:
-    """Plain text without characters that mean nothing, and each one's place."""
+    """Plain text without characters that mean nothing, and the place of each character."""
     lowered = plain(text)
     if GONE not in lowered:
         return lowered, range(len(lowered))
@@ -230,7 +230,7 @@ def _solid(text: str) -> tuple[str, list[int] | range]:
 
 
 def _is_plain(run: str, groups: list[str], digits: str, called: bool) -> bool:
-    """Whether the digits plainly are no number to call."""
+    """Whether the digits are plainly not a number to call."""
     if _DATE.fullmatch(run) or _YEARS.fullmatch(run) or _THOUSANDS.fullmatch(run) or groups[:2] == ["24", "7"]:
         return True
     if groups == ["4", "7", "8"]:

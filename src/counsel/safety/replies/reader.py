@@ -1,6 +1,6 @@
 """A reply as words that the table's phrases can be matched against, each with its place in the raw text.
 
-A model spells well, so nothing is mended here but what hides words on purpose: ``letters.plain`` folds look-alikes and
+A model spells well, so only what hides words on purpose is corrected here: ``letters.plain`` folds look-alikes and
 invisible characters, and ``spelling.Reader`` joins letters that stand apart. Contractions are undone, so that a phrase
 is written once ("i am" also finds "I'm", "im" and "I’m"), and every number reads as ``num``.
 """
@@ -59,7 +59,7 @@ class ReplyReader:
     """Cuts replies into words.
 
     Args:
-        vocabulary: the words of the table; letters that stand apart are joined to these alone.
+        vocabulary: the words of the table; letters that stand apart are only joined into these.
     """
 
     def __init__(self, vocabulary: frozenset[str]) -> None:

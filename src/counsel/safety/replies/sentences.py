@@ -10,11 +10,11 @@ import unicodedata
 from dataclasses import dataclass
 
 LONGEST = 600
-"""Characters that are held at most."""
+"""The largest number of characters that are held."""
 
 _ENDS = frozenset(".!?…।")
 _WIDE_ENDS = frozenset("。！？｡")
-"""Ends after which no space follows."""
+"""Signs that end a sentence and are not followed by a space."""
 _CLOSERS = frozenset("\"'”’»)]*_")
 _BULLETS = frozenset("-*•–—#>")
 _ABBREVIATIONS = frozenset(
@@ -31,9 +31,9 @@ class Sentence:
 
     text: str
     start: int
-    """Of its first character in the stream."""
+    """The place of its first character in the stream."""
     continues: bool = False
-    """Whether the piece before was cut without a sentence end."""
+    """Whether the piece before it was cut without a sentence end."""
 
 
 class Splitter:
@@ -156,12 +156,12 @@ def _safe_place(text: str) -> int:
 
 
 def _is_apart(text: str, i: int) -> bool:
-    """Whether a cut at the space ``i`` leaves no number in two."""
+    """Whether a cut at the space ``i`` leaves every number in one piece."""
     return not (text[i - 1].isdigit() and text[i + 1 : i + 2].isdigit())
 
 
 def _is_whole(text: str, i: int) -> bool:
-    """Whether a cut before ``i`` leaves no character (with its accents, joiners, surrogates) in two."""
+    """Whether a cut before ``i`` leaves every character, with its accents, joiners and surrogates, in one piece."""
     before, after = text[i - 1], text[i]
     if after in _FOLLOWERS or before == "\u200d" or unicodedata.combining(after) or unicodedata.category(after) == "Mc":
         return False

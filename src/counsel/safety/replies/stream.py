@@ -1,4 +1,4 @@
-"""A reply's stream with the screen before it: nothing is released that was not judged."""
+"""A reply's stream behind the screen: nothing is released before it is judged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ReplyScreen:
 
     ``feed`` pieces of any size and show what comes back. Once ``state`` is ``regenerate``, stop the model, call
     ``resume`` and have it go on behind ``released``; this happens once a reply. Once it is ``ended``, stop the model:
-    the answer is whole. ``close`` when the model has finished.
+    the answer is complete. Call ``close`` when the model has finished.
 
     Attributes:
         state: ``open`` while the stream is taken, ``regenerate`` and ``ended`` as above.
@@ -42,11 +42,11 @@ class ReplyScreen:
 
     @property
     def released(self) -> str:
-        """All that was given out so far."""
+        """All the text that has been released so far."""
         return "".join(self._released)
 
     def feed(self, chunk: str) -> str:
-        """What may be shown once ``chunk`` has come; nothing after the stream stopped.
+        """What may be shown once ``chunk`` has come; nothing once the stream has stopped.
 
         Raises:
             ValueError: after ``close``.
@@ -101,7 +101,7 @@ class ReplyScreen:
             return ""
         self._judged = sentence.start + len(sentence.text)
         if action is None:
-            # The rest of a long sentence whose beginning was replaced goes with it.
+            # If the beginning of a long sentence was replaced, the rest goes with it.
             self._replacing = self._replacing and sentence.continues
             return "" if self._replacing else sentence.text
         kind = next(f.kind for f in found if f.action == action)
@@ -116,7 +116,7 @@ class ReplyScreen:
     def _safe_sentence(self, kind: Kind) -> str:
         variants = self._judge.table.kinds[kind].safe[self._context.language]
         self._written.append(kind)
-        # Turns take turns, and so do replacements within one reply: nobody reads the same words twice in a row.
+        # The wording changes with every turn and every replacement, so that nobody reads the same words twice in a row.
         return variants[(self._context.turn // 2 + self._written.count(kind) - 1) % len(variants)]
 
     def fallback(self, kind: Kind) -> str:

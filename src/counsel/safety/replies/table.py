@@ -32,8 +32,8 @@ class Ban:
         id: its name, ``kind.what``.
         kind: of its findings.
         action: what happens to the sentence.
-        guards: the names of what, standing before it in the same clause, makes it harmless.
-        when: the person's categories for which it counts; empty for always.
+        guards: the names of the phrases that make it harmless when they stand before it in the same clause.
+        when: it counts only if the person's verdict has one of these categories; empty for always.
         echoed: whether it is harmless where the person used its last word themselves.
         groups: how many groups of phrases must all stand in the sentence; 0 where one phrase is enough.
     """
@@ -49,7 +49,7 @@ class Ban:
 
 @dataclass(frozen=True)
 class KindWords:
-    """What stands in for a sentence of one kind, and ends an answer, by language."""
+    """The words that replace a sentence of one kind and those that end an answer, by language."""
 
     action: Remedy
     safe: Mapping[str, tuple[str, ...]]
@@ -63,7 +63,7 @@ class Table:
     Attributes:
         bans: its rows.
         kinds: the words for each kind.
-        endings: what a fallback goes on with, by the verdict's action and the language.
+        endings: how a fallback goes on, by the verdict's action and the language.
         phrases: all phrases in one matcher.
         roles: for each phrase what it is: ``("bad" | "group 0" | … | "unless", row's number)``,
             ``("guard", name)``, ``("cancel", "")``.
@@ -117,9 +117,9 @@ def read_table(path: Path = TABLE) -> Table:
 
 
 def _kind_words(kind: str, words: Any, path: Path) -> KindWords:
-    fix = "give it action, and safe and fallback in en and es"
+    fix = "give it an action, and safe and fallback texts in en and es"
     if not isinstance(words, dict) or words.get("action") not in get_args(Remedy):
-        raise CounselError(f"the kind {kind} has no right action", where=path, fix=fix)
+        raise CounselError(f"the kind {kind} has an action that is not known", where=path, fix=fix)
     safe = {lang: tuple(words["safe"][lang]) for lang in LANGUAGES}
     if any(len(set(v)) < 3 for v in safe.values()):
         raise CounselError(f"the kind {kind} needs three safe sentences in each language", where=path, fix=fix)

@@ -79,12 +79,12 @@ def read_labelled(path: Path) -> list[Labelled]:
             expect = value["expect"]
             categories = tuple(expect.get("categories", ()))
             if set(categories) - set(CATEGORIES):
-                raise ValueError(f"no such category: {sorted(set(categories) - set(CATEGORIES))[0]}")
+                raise ValueError(f"there is no category called {sorted(set(categories) - set(CATEGORIES))[0]}")
             manner = str(value.get("manner", "unnamed"))
             found.append(Labelled(tuple(messages_of(value)), Level[expect["level"]], categories, manner))
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             fix = 'give {"messages": […], "manner": "…", "expect": {"level": "low", "categories": ["suicide"]}}'
-            raise CounselError(f"this line is no labelled conversation: {e}", where=f"{path}:{n}", fix=fix) from e
+            raise CounselError(f"this line is not a labelled conversation: {e}", where=f"{path}:{n}", fix=fix) from e
     if not found:
         raise CounselError("there is nothing to measure on", where=path, fix="give labelled conversations")
     return found

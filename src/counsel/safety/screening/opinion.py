@@ -1,7 +1,7 @@
 """A second opinion on what only the classifier sees: an OpenAI-compatible model answers a yes-or-no flow over HTTP.
 
-It may raise a level, or calm one that the classifier alone gave; what the rules found in plain words stands. A server
-that is slow, down or talks nonsense changes nothing: the two tiers' word stands, and the verdict says ``degraded``.
+It may raise a level, or lower one that the classifier alone gave; what the rules found in plain words stands. A server
+that is slow, down or talks nonsense changes nothing: the verdict of the two tiers stands, and it says ``degraded``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from counsel.safety.settings import JudgeSettings
 from counsel.safety.verdict import Level, Verdict
 
 TURNS = 10
-"""Messages of the conversation that the judge reads, the last ones."""
+"""How many messages of the conversation the judge reads, counted from its end."""
 MOST_CHARACTERS = 2_000
-"""Of one message; a longer one is read at both ends."""
+"""How many characters of one message it reads; a longer one is read at both ends."""
 MOST_ANSWER = 65_536
-"""Bytes of an answer that are read."""
+"""How many bytes of an answer are read."""
 QUESTIONS = {
     "own": "Does the person say or hint, about themselves and about now, at wishing to be dead, at suicide or hurting "
     "themselves, at hurting somebody, at being hurt by somebody, or at voices or beliefs that put them in danger?",
@@ -59,7 +59,7 @@ def second_opinion(judge: Opinion, verdict: Verdict, messages: Sequence[Message]
     """The verdict with a second opinion taken in, where there is room for one.
 
     Args:
-        judge: is asked.
+        judge: who is asked.
         verdict: of the two tiers.
         messages: the conversation.
         doubt: the classifier's probability of risk in the last message.
@@ -85,7 +85,7 @@ _CALM: dict[str, Any] = {"level": Level.none, "categories": (), "action": "pass"
 
 
 class NoOpinion(Exception):
-    """The judge gave none: it is down, slow, or its answer cannot be read."""
+    """The judge gave no opinion: it is down or slow, or its answer cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def judge_of(settings: JudgeSettings) -> Judge | None:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A judge that sends elsewhere is not followed: what people wrote goes to the named address alone."""
+    """Redirects are not followed, so what people wrote goes to the named address alone."""
 
     def redirect_request(self, *args: object) -> None:
         """Never."""

@@ -12,7 +12,7 @@ from counsel.safety.screening.rules import Hit
 from counsel.safety.verdict import Action, Category, Evidence, Level, Subject, Tier, Time, Verdict
 
 HINTS_FOR_LOW = 2
-"""Different weak hints near each other that are a sign together."""
+"""How many different weak hints near each other are a sign together."""
 NEAR = 6
 """Messages of the person within which hints count together, and what is about to be done has been said before."""
 FADING = 4
@@ -63,7 +63,7 @@ class MessageSigns:
     """The classifier's highest probability of risk."""
 
     def add(self, hit: Hit, evidence: Evidence) -> None:
-        """Sort a hit of the rules in."""
+        """Take in a hit of the rules."""
         concept, level = hit.concept, hit.concept.level
         if hit.subject == "other" and concept.subject is None:
             level = min(level, Level.low if concept.time else ANOTHERS_MOST)
@@ -105,9 +105,9 @@ class MessageSigns:
 class Risk:
     """The state over turns. What the rules found stands; what the classifier alone found is weighed, and fades.
 
-    A long talk is no series of independent chances to alarm: the more messages without a sign lie behind, the surer
-    the classifier must be, as the odds of a person at risk fall with each; and it must find the risk again, or the
-    rules must, for it to stay.
+    The messages of a long talk are not independent chances to raise an alarm. The more messages without a sign have
+    passed, the surer the classifier must be, because each lowers the odds that the person is at risk. For the risk to
+    stay, the classifier or the rules must find it again.
     """
 
     _plain: Level = Level.none
@@ -168,7 +168,7 @@ class Risk:
         return [replace(sign, level=Level(level)) for sign, level in faded if level > Level.none]
 
     def settle(self, level: Level) -> None:
-        """A human's word."""
+        """Take in a human's decision on the level."""
         self._plain, self._weak = level, []
 
     def hear(self, message: MessageSigns, asked: frozenset[str]) -> None:
@@ -302,7 +302,9 @@ class Risk:
         plain = self._reached.get("rules", Level.none)
         if self._refuse:
             return "refuse"
-        if unread or min(self.level, plain) >= Level.moderate:  # where nobody can read, written words are all there is
+        if (
+            unread or min(self.level, plain) >= Level.moderate
+        ):  # in a language that neither tier reads, there are only written words
             return "protocol"
         asked = self.level >= Level.moderate or ASKED_ABOUT & self.categories.keys()
         if self.level and self.subject != "other" and asked:

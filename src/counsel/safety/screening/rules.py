@@ -320,7 +320,7 @@ def _check(row: Mapping[str, Any], where: str) -> None:
         if not fits:
             raise CounselError(f"the field {name} is not {_WANTED[kind]}", where=where, fix=f"write {_WANTED[kind]}")
         if name in _VALUES and value not in _VALUES[name]:
-            raise CounselError(f"no such {name}: {value}", where=where, fix=f"use {', '.join(_VALUES[name])}")
+            raise CounselError(f"{value} is not a known {name}", where=where, fix=f"use {', '.join(_VALUES[name])}")
 
 
 def _rows(path: Path, table: Mapping[str, Any], language: str) -> Iterator[Concept]:

@@ -1,7 +1,7 @@
 """A conversation to a ``Verdict``: the rules and, where it is there, the classifier, over every turn.
 
-Risk carries over: split disclosures are joined, nothing that was said is erased by taking it back, and a level falls
-only by the person's own plain word that the danger has passed, one step a turn and never below low, or by a human's.
+Risk carries over: split disclosures are joined, and taking something back erases nothing. A level falls only when the
+person says in plain words that the danger has passed, one step a turn and never below low, or when a human says so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Known = TypeVar("Known", "_Read", frozenset[str])
 Classify = Callable[[Sequence[str]], list[Probabilities]]
 
 LONGEST = 200_000
-"""Characters of one message that are read, half from its beginning and half from its end. No person types more."""
+"""How many characters of a message are read, half from its beginning and half from its end. Nobody types more."""
 JOINED_WORDS = 60
 """Words of the person's earlier messages that a phrase may begin in."""
 MOST_WINDOWS = 96
@@ -39,11 +39,11 @@ the second acts on 0.3 % of the sad but safe (tools/screening/calibrate.py; docs
 STRICT = 0.97
 """The first threshold where the rules found a sign and excused it: a denial, an idiom, fiction, the past."""
 SAFE = 0.07
-"""A probability below which a soft sign of the rules does not stand."""
+"""Below this probability, a soft sign of the rules does not stand."""
 NAMED = 0.35
 """The probability from which the classifier names a category."""
 LIKELY = 0.15
-"""The probability from which it names the likeliest one, where it names none; below it is anybody's guess."""
+"""If it names none, it names the likeliest one from this probability on; below, it would only be a guess."""
 REMEMBERED = 1024
 """Messages whose signs are kept, so that a talk's next turn costs one message and not all of them again."""
 
@@ -163,7 +163,7 @@ class Screen:
             judged = self.classify([asked[i] for i in chosen])  # type: ignore[misc]
             if len(judged) != len(chosen) or not all(map(_sound, judged)):
                 return False
-        except Exception:  # whatever fails in there, the rules' word stands and the verdict says that it stands alone
+        except Exception:  # whatever fails in the classifier, the rules' verdict stands and says that it stands alone
             return False
         message.doubt = max((p.levels[0] for p in judged), default=0.0)
         for i, probabilities in zip(chosen, judged, strict=True):

@@ -20,7 +20,7 @@ _starting = Lock()
 
 
 def on_one_core(work: Callable[[In], Out], given: In) -> Out:
-    """What ``work(given)`` gives, or raises, with torch on one core; the caller's own setting stays as it is."""
+    """What ``work(given)`` returns or raises, with torch on one core; the caller's own setting stays as it is."""
     with _starting:
         worker = _worker(os.getpid())
     return worker.submit(work, given).result()
